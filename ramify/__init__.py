@@ -1,0 +1,3 @@
+"""ramify: an inference engine for open language models in which generation branches."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,73 @@
+"""Everything ramify raises on purpose.
+
+RamifyError
+├── BadInput (also a ValueError)     a field the caller gave; names the field and the remedy
+│   ├── UnknownName                  a method, option, reward or model nobody registered
+│   └── Incompatible                 two features that do not compose; names the pair
+├── CheckpointError                  weights or configuration that cannot be read or do not fit
+│   └── UnknownArchitecture
+├── OutOfPages                       a verb that needs more pages than are free
+├── RewardError                      a reward that raised, or returned something that is no number
+└── BooksUnbalanced                  our own mistake: pages lost or counted twice
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RamifyError(Exception):
+    """The root: catch this to catch everything that ramify raises on purpose."""
+
+
+class BadInput(RamifyError, ValueError):
+    """A field the caller gave is wrong; the message names it and says what to do."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class UnknownName(BadInput):
+    """A name nobody registered; the message suggests the near one."""
+
+    def __init__(self, field: str, name: str, known: Iterable[str]) -> None:
+        choices = sorted(known)
+        near = get_close_matches(name, choices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(choices) or 'none'}"
+        super().__init__(field, f"unknown {name!r}; {hint}")
+        self.name = name
+
+
+class Incompatible(BadInput):
+    """Two features that do not compose: refused at admission, never ignored."""
+
+    def __init__(self, first: str, second: str, remedy: str) -> None:
+        super().__init__(f"{first} with {second}", f"these do not compose. {remedy}")
+        self.pair = (first, second)
+
+
+class CheckpointError(RamifyError):
+    """Weights or configuration that cannot be read or do not fit."""
+
+
+class UnknownArchitecture(CheckpointError):
+    """A config.json whose model_type no decoder covers."""
+
+
+class OutOfPages(RamifyError):
+    """More pages needed than are free. Nothing was changed."""
+
+    def __init__(self, needed: int, free: int, branches: int) -> None:
+        super().__init__(
+            f"{needed} pages needed, {free} free, {branches} branches alive. "
+            "Drop some, lower n, or raise --kv-gib."
+        )
+        self.needed, self.free, self.branches = needed, free, branches
+
+
+class RewardError(RamifyError):
+    """A reward that raised, or that returned something that is no finite number."""
+
+
+class BooksUnbalanced(RamifyError):
+    """Pages lost or counted twice. A bug in ramify: please report it."""

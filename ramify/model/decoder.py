@@ -1,0 +1,174 @@
+"""The decoder: one file for every architecture of `config.py`, over flat rows and without padding.
+
+    R rows (tokens of any branches, in any order), D hidden width, H heads, K key-value heads, d head_dim
+    F feed-forward width, V vocabulary, E experts
+
+A pure function of its rows. What a row may look at is `attend`'s business, never the decoder's: the same code
+trains on a dense batch, prefills a ragged one and decodes a tree.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ramify.model.config import AttentionSpec, DecoderConfig
+from ramify.model.linear import Linear
+from ramify.model.rope import RotaryTable, rotate
+
+
+class Attend(Protocol):
+    """Stores the rows' new keys and values, then answers every row's query. `out` has the shape of `q`."""
+
+    def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor: ...
+
+
+Tap = Callable[[int, Tensor], None]  # (layer, residual stream after it as [R, D])
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+}
+
+
+class Norm(nn.Module):
+    """RMSNorm in fp32, result in the input's type; `offset` is added to the weight (Gemma stores weight - 1)."""
+
+    def __init__(self, width: int, eps: float, offset: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((width,), 1.0 - offset))
+        self.eps, self.offset = eps, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.offset:
+            scaled = F.rms_norm(x.float(), self.weight.shape, None, self.eps)
+            return (scaled * (self.weight.float() + self.offset)).to(x.dtype)
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+class Attention(nn.Module):
+    """Projections, query/key norms and rotation around `attend`."""
+
+    def __init__(self, config: DecoderConfig, spec: AttentionSpec) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = config.num_heads, config.num_kv_heads, config.head_dim
+        self.spec, self.qk_norm = spec, config.qk_norm
+        widths = (self.heads * self.head_dim, self.kv_heads * self.head_dim)
+        self.qkv = Linear(config.hidden_size, widths[0] + 2 * widths[1], config.qkv_bias)
+        self.out = Linear(widths[0], config.hidden_size, config.out_bias)
+        if config.qk_norm != "none":
+            q_width, k_width = widths if config.qk_norm == "width" else (self.head_dim, self.head_dim)
+            self.q_norm = Norm(q_width, config.norm_eps, config.norm_offset)
+            self.k_norm = Norm(k_width, config.norm_eps, config.norm_offset)
+
+    def forward(self, layer: int, x_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend) -> Tensor:
+        q_width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        q, k, v = self.qkv(x_RD).split((q_width, kv_width, kv_width), dim=-1)
+        if self.qk_norm == "width":
+            q, k = self.q_norm(q), self.k_norm(k)
+        q_RHd, k_RKd = q.unflatten(-1, (self.heads, -1)), k.unflatten(-1, (self.kv_heads, -1))
+        if self.qk_norm == "head":
+            q_RHd, k_RKd = self.q_norm(q_RHd), self.k_norm(k_RKd)
+        q_RHd, k_RKd = rotate(q_RHd, cos_Rh, sin_Rh), rotate(k_RKd, cos_Rh, sin_Rh)
+        out_RHd = attend(layer, self.spec, q_RHd, k_RKd, v.unflatten(-1, (self.kv_heads, -1)))
+        return self.out(out_RHd.flatten(1))  # type: ignore[no-any-return]
+
+
+class GatedMlp(nn.Module):
+    """down(act(gate x) * up x), gate and up in one product."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.act = ACTIVATIONS[config.activation]
+        self.gate_up = Linear(config.hidden_size, 2 * config.intermediate_size, config.mlp_bias)
+        self.down = Linear(config.intermediate_size, config.hidden_size, config.mlp_bias)
+
+    def forward(self, x_RD: Tensor) -> Tensor:
+        gate_RF, up_RF = self.gate_up(x_RD).chunk(2, dim=-1)
+        return self.down(self.act(gate_RF) * up_RF)  # type: ignore[no-any-return]
+
+
+class Experts(nn.Module):
+    """Mixtral's sparse layer (arXiv:2401.04088), dropless: every row reaches its own experts, whoever is beside it."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.top = config.experts_per_token
+        self.router = Linear(config.hidden_size, config.num_experts)
+        self.experts = nn.ModuleList(GatedMlp(config) for _ in range(config.num_experts))
+
+    def forward(self, x_RD: Tensor) -> Tensor:
+        mass_RE = self.router(x_RD).float().softmax(-1)
+        mass_Rk, expert_Rk = mass_RE.topk(self.top, dim=-1)
+        weight_Rk = (mass_Rk / mass_Rk.sum(-1, keepdim=True)).to(x_RD.dtype)
+        y_RkD = x_RD.new_empty(*expert_Rk.shape, x_RD.shape[-1])
+        for e, expert in enumerate(self.experts):
+            rows, slots = torch.where(expert_Rk == e)
+            if len(rows):
+                y_RkD[rows, slots] = expert(x_RD[rows])
+        return (y_RkD * weight_Rk[..., None]).sum(1)
+
+
+class Layer(nn.Module):
+    """One block; `norm_place` decides which of the four norms exist."""
+
+    def __init__(self, config: DecoderConfig, spec: AttentionSpec) -> None:
+        super().__init__()
+
+        def norm(wanted: bool) -> nn.Module:
+            return Norm(config.hidden_size, config.norm_eps, config.norm_offset) if wanted else nn.Identity()
+
+        before, after = config.norm_place != "post", config.norm_place != "pre"
+        self.attention_norm, self.mlp_norm = norm(before), norm(before)
+        self.attention_post, self.mlp_post = norm(after), norm(after)
+        self.attention = Attention(config, spec)
+        self.mlp = Experts(config) if config.num_experts else GatedMlp(config)
+
+    def forward(self, layer: int, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend) -> Tensor:
+        mixed_RD = self.attention(layer, self.attention_norm(h_RD), cos_Rh, sin_Rh, attend)
+        h_RD = h_RD + self.attention_post(mixed_RD)
+        return h_RD + self.mlp_post(self.mlp(self.mlp_norm(h_RD)))  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """Embedding, layers, final norm; `logits` is separate because few rows need it.
+
+    Weights are uninitialised: load them (`checkpoint.load`) or initialise them (`ramify.train`).
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Parameter(torch.empty(config.vocab_size, config.hidden_size))
+        self.layers = nn.ModuleList(Layer(config, spec) for spec in config.attention)
+        self.norm = Norm(config.hidden_size, config.norm_eps, config.norm_offset)
+        self.head = Linear(config.hidden_size, config.vocab_size)
+        if config.tie_embeddings:
+            self.head.weight = self.embedding
+        self.rope = RotaryTable(config.rope, config.head_dim)
+
+    def forward(self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None) -> Tensor:
+        """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer."""
+        h_RD = F.embedding(tokens_R, self.embedding)
+        if self.config.embedding_scale != 1.0:  # rounded to the weights' type first, as Gemma was trained
+            h_RD = h_RD * torch.tensor(self.config.embedding_scale, dtype=h_RD.dtype, device=h_RD.device)
+        cos_Rh, sin_Rh = self.rope(positions_R)
+        for i, layer in enumerate(self.layers):
+            h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend)
+            if tap is not None:
+                tap(i, h_RD)
+        return self.norm(h_RD)  # type: ignore[no-any-return]
+
+    def logits(self, hidden_RD: Tensor) -> Tensor:
+        """Next-token logits of hidden rows, fp32 [R, V]."""
+        logits_RV = self.head(hidden_RD).float()
+        cap = self.config.logit_softcap
+        return logits_RV if cap is None else torch.tanh(logits_RV / cap) * cap
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights in the model, tied ones once."""
+        return sum(p.numel() for p in self.parameters())
