@@ -37,6 +37,21 @@ def reference_attention(
     return torch.einsum("rhs,shd->rhd", weight_RHS, v_SHd).to(q_RHd.dtype), lse_RH
 
 
+class ReferenceCausal:
+    """`attend` for sequences of the given lengths laid out one after another: windows, soft caps, fp64, no speed."""
+
+    def __init__(self, *lengths: int) -> None:
+        self.lengths = list(lengths)
+
+    def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
+        outs = []
+        for q_THd, k_TKd, v_TKd in zip(*(torch.split(x, self.lengths) for x in (q_RHd, k_RKd, v_RKd)), strict=True):
+            positions_T = torch.arange(len(q_THd), device=q_THd.device)
+            seen_TT = visible(positions_T, positions_T, spec.window)
+            outs.append(reference_attention(q_THd, k_TKd, v_TKd, seen_TT, spec)[0])
+        return torch.cat(outs)
+
+
 class DenseCausal:
     """`attend` for B sequences of T tokens laid out row after row; differentiable, used by training."""
 
@@ -46,7 +61,7 @@ class DenseCausal:
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
         if spec.softcap is not None or spec.window is not None:
             raise NotImplementedError("training covers plain causal attention only")
-        q, k, v = (x.unflatten(0, (self.batch, self.length)).transpose(1, 2) for x in (q_RHd, k_RKd, v_RKd))
+        q, k, v = (x.view(self.batch, self.length, *x.shape[1:]).transpose(1, 2) for x in (q_RHd, k_RKd, v_RKd))
         out_BHTd = F.scaled_dot_product_attention(
             q, k, v, is_causal=True, scale=spec.scale, enable_gqa=q.shape[1] != k.shape[1]
         )

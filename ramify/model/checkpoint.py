@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ramify.core.errors import CheckpointError
 from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Decoder
-from ramify.model.names import IGNORABLE, sources
+from ramify.model.names import IGNORABLE, sources, stacked
 
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 HEAD = "score.weight"  # the value head of a reward model, [1, D]; `score.bias` [1] is optional
 
 
@@ -44,26 +45,31 @@ class Checkpoint:
     config: Mapping[str, Any]
 
 
-def load(folder: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Checkpoint:
+def load(
+    folder: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu", context: int | None = None
+) -> Checkpoint:
     """Read a folder.
 
+    Args:
+        context: positions the caller will need, when more than the default (`DecoderConfig.from_hf`).
+
     Raises:
-        CheckpointError: a file is missing or truncated, a tensor is missing, has another shape, or would go unread.
+        CheckpointError: a file is missing or truncated, a tensor is missing, has another shape, is quantised, or
+            would go unread.
         UnknownArchitecture: config.json names a model_type that no decoder covers.
+        BadInput: `context` is more than the checkpoint covers.
     """
     folder = Path(folder)
     config = read_json(folder / "config.json")
-    shape = DecoderConfig.from_hf(config)
+    shape = DecoderConfig.from_hf(config, context)
     with _open(folder) as tensors:
-        if HEAD in tensors:  # a reward model's vocabulary head is never asked
-            shape = replace(shape, tie_embeddings=True)
+        head = _head(config, tensors, folder)
+        tied = head is not None or _tied(shape, tensors)  # a reward model's vocabulary head is never asked
+        shape = replace(shape, tie_embeddings=tied)
         decoder = _build(shape, tensors, folder, dtype, device)
-        head = None
-        if HEAD in tensors:
-            bias = tensors.read("score.bias") if "score.bias" in tensors else None
-            head = ValueHead(tensors.read(HEAD), bias).to(device)
-        if unread := tensors.unread(tied=shape.tie_embeddings):
+        if unread := tensors.unread(tied):
             raise CheckpointError(f"{folder}: {len(unread)} tensors would go unread, first {unread[0]!r}")
+    head = None if head is None else head.to(device)
     return Checkpoint(decoder.eval().requires_grad_(False), head, config)
 
 
@@ -74,7 +80,7 @@ def save(decoder: Decoder, config: Mapping[str, Any], folder: str | Path, head: 
     tensors: dict[str, Tensor] = {}
     for name, weight in decoder.named_parameters():
         parts = sources(decoder.config, name)
-        pieces = weight.detach().cpu().split([rows for _, rows in parts])
+        pieces = torch.split(weight.detach().cpu(), [rows for _, rows in parts])
         tensors |= {source: piece.clone() for (source, _), piece in zip(parts, pieces, strict=True)}
     if head is not None:
         tensors[HEAD] = head.weight.detach().cpu().to(decoder.embedding.dtype)
@@ -92,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file; a model folder holds config.json, tokenizer.json and weights") from error
+        raise CheckpointError(f"{path}: no such file; a model folder has config, tokenizer and weights") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(value, dict):
@@ -104,6 +110,7 @@ class _Tensors:
     """The tensors of a folder by name, read one at a time; remembers which nobody asked for."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
         self._where: dict[str, Any] = {}
         self._read: set[str] = set()
         for path in _files(folder):
@@ -114,11 +121,24 @@ class _Tensors:
             self._where |= dict.fromkeys(file.keys(), file)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._where
+        place = stacked(name)
+        return name in self._where or (place is not None and place.tensor in self._where)
 
     def read(self, name: str) -> Tensor:
-        self._read.add(name)
-        return self._where[name].get_tensor(name)  # type: ignore[no-any-return]
+        tensor = self._stored(name)
+        if tensor.dtype not in FLOATS:
+            raise CheckpointError(f"{self._folder}: {name!r} is {tensor.dtype}; quantised weights are not read")
+        return tensor
+
+    def _stored(self, name: str) -> Tensor:
+        place = stacked(name)
+        if name in self._where or place is None:
+            self._read.add(name)
+            return self._where[name].get_tensor(name)  # type: ignore[no-any-return]
+        self._read.add(place.tensor)
+        stack = self._where[place.tensor].get_slice(place.tensor)
+        rows: Tensor = stack[:] if place.expert is None else stack[place.expert]
+        return rows if place.half is None else rows.chunk(2)[place.half]
 
     def unread(self, tied: bool) -> list[str]:
         left = sorted(set(self._where) - self._read - ({"lm_head.weight"} if tied else set()))
@@ -134,13 +154,36 @@ def _open(folder: Path) -> Iterator[_Tensors]:
 def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        shards = read_json(index).get("weight_map")
+        if not isinstance(shards, dict) or not all(isinstance(n, str) and Path(n).name == n for n in shards.values()):
+            raise CheckpointError(f"{index}: weight_map is expected to name a file of this folder for every tensor")
+        names = sorted(set(shards.values()))
         if missing := [name for name in names if not (folder / name).exists()]:
             raise CheckpointError(f"{folder}: shard {missing[0]!r} is missing ({len(missing)} of {len(names)})")
         return [folder / name for name in names]
     if (folder / "model.safetensors").exists():
         return [folder / "model.safetensors"]
     raise CheckpointError(f"{folder}: no model.safetensors and no index; pickled weights (.bin) are never read")
+
+
+def _head(config: Mapping[str, Any], tensors: _Tensors, folder: Path) -> ValueHead | None:
+    """The value head, if this is a reward model with one output."""
+    if HEAD not in tensors:
+        kinds = [name for name in config.get("architectures") or () if "Classification" in str(name)]
+        if kinds:
+            raise CheckpointError(f"{folder}: a {kinds[0]} without its head, tensor {HEAD!r} is missing")
+        return None
+    weight_1D, width = tensors.read(HEAD), config.get("hidden_size")
+    if weight_1D.shape != (1, width):
+        raise CheckpointError(f"{folder}: {HEAD} has shape {tuple(weight_1D.shape)}, a reward model has (1, {width})")
+    return ValueHead(weight_1D, tensors.read("score.bias") if "score.bias" in tensors else None)
+
+
+def _tied(shape: DecoderConfig, tensors: _Tensors) -> bool:
+    """config.json may say tied where the file holds two different matrices: then the file is right."""
+    if not shape.tie_embeddings or "lm_head.weight" not in tensors:
+        return shape.tie_embeddings
+    return torch.equal(tensors.read("lm_head.weight"), tensors.read("model.embed_tokens.weight"))
 
 
 def _build(shape: DecoderConfig, tensors: _Tensors, folder: Path, dtype: torch.dtype, device: str) -> Decoder:

@@ -5,6 +5,7 @@ checkpoint's tensors whose concatenation along the outputs it is, with their siz
 """
 
 import re
+from typing import NamedTuple
 
 from ramify.model.config import DecoderConfig
 
@@ -22,6 +23,30 @@ NORMS = {
 }
 # tensors some checkpoints carry that hold nothing a decoder needs
 IGNORABLE = re.compile(r"rotary_emb\.inv_freq$|self_attn\.(bias|masked_bias)$")
+
+# transformers 5 can also store a Mixtral layer's experts in two tensors, [E, 2F, D] (gate rows, then up) and [E, D, F]
+EXPERT = re.compile(r"(.*)\.block_sparse_moe\.(?:gate|experts\.(\d+)\.w([123]))\.weight$")
+
+
+class Stacked(NamedTuple):
+    """Where a tensor is in the stacked layout: of `tensor` that expert, of its rows that half (None: all)."""
+
+    tensor: str
+    expert: int | None = None
+    half: int | None = None
+
+
+def stacked(name: str) -> Stacked | None:
+    """Where a Mixtral router or expert tensor would be in the stacked layout; None for every other tensor."""
+    found = EXPERT.match(name)
+    if found is None:
+        return None
+    prefix, expert, part = found.groups()
+    if expert is None:
+        return Stacked(f"{prefix}.mlp.gate.weight")
+    if part == "2":
+        return Stacked(f"{prefix}.mlp.experts.down_proj", int(expert))
+    return Stacked(f"{prefix}.mlp.experts.gate_up_proj", int(expert), 0 if part == "1" else 1)
 
 
 def sources(config: DecoderConfig, name: str) -> Sources:
