@@ -23,9 +23,9 @@ def docstring_problems(module: Module) -> list[str]:
     found = []
     if tree.body and ast.get_docstring(tree) is None:
         found.append(f"{module.place}:1: the module has no docstring")
-    for node in tree.body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
+    named = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    for node in named:
+        if not node.name.startswith("_") and ast.get_docstring(node) is None:
             found.append(f"{module.place}:{node.lineno}: {node.name} has no docstring")
     return found
 
