@@ -122,7 +122,6 @@ def _check(shape: DecoderConfig) -> None:
         raise CheckpointError(f"config.json: layer_types names {len(shape.attention)} of {shape.num_layers} layers")
     if shape.experts_per_token > shape.num_experts:
         raise CheckpointError(f"config.json: {shape.experts_per_token} of {shape.num_experts} experts a token")
-    _check_rope(shape.rope, int(shape.head_dim * shape.rope.fraction))
 
 
 ROPE_NEEDS = {
@@ -146,6 +145,7 @@ def _check_rope(rope: Rope, width: int) -> None:
 
 def _common(config: Json, context: int | None) -> dict[str, Any]:
     heads, rope = int(config["num_attention_heads"]), _rope(config)
+    _check_rope(rope, int(_head_dim(config) * rope.fraction))
     if rope.kind == "longrope" and context is not None and context > _positions(rope):
         rope = replace(rope, long=True)
     if context is not None and context > _positions(rope):
@@ -299,7 +299,7 @@ MIXTRAL = {"rms_norm_eps": 1e-5, "rope_theta": 1e6, "num_local_experts": 8, "num
 # model_type -> (what sets it apart, what transformers assumes where its config.json is silent)
 ARCHITECTURES: dict[str, tuple[Callable[[Json], dict[str, Any]], Json]] = {
     "llama": (_llama, {}),  # Llama 2 and 3.x, SmolLM2, TinyLlama
-    "mistral": (_sliding, {"sliding_window": 4096, "num_key_value_heads": 8}),
+    "mistral": (_sliding, {"sliding_window": 4096}),
     "qwen2": (_qwen2, QWEN),  # Qwen2.5 too
     "qwen3": (_qwen3, QWEN | {"head_dim": 128}),
     "gemma2": (_gemma2, GEMMA2),
