@@ -1,0 +1,75 @@
+"""The seams, each with the laws its implementations must pass (tests/laws runs every registered one through them)."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ramify.core.types import Branch, Ended
+from ramify.core.wants import Search
+
+Select = Callable[[Sequence[Ended]], Ended]
+"""Chooses among ended branches. Laws: returns one of its arguments; does not depend on anything but scores, answers
+and order; one candidate is chosen from one."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reward sees of a branch. `values` are the reward model's, one a token of `branch.tokens`, raw."""
+
+    branch: Branch
+    prompt: str
+    text: str  # generated text, without end token or stop text
+    values: Sequence[float] = ()
+
+
+class Reward(Protocol):
+    """Scores branches; higher is better, on one scale for partial and final texts.
+
+    Laws: a score depends on its own view alone, not on who is scored beside it; the same view scores the same.
+    """
+
+    name: str
+    model: str | None  # the engine's model whose values it reads; None reads none
+    needs_logprobs: bool  # whether views must carry `branch.logprobs`
+
+    def partial(self, view: View) -> float:
+        """Score of a text that goes on."""
+
+    def final(self, view: View) -> float:
+        """Score of a finished text."""
+
+
+class Codec(Protocol):
+    """Text to tokens and back: all that an engine wants of a tokenizer."""
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end a text."""
+
+    @property
+    def begin_id(self) -> int | None:
+        """The token that an empty prompt starts from, if the model has one."""
+
+    def encode(self, text: str, add_begin: bool = True) -> list[int]:
+        """Token ids of a text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids, without special tokens."""
+
+
+Extract = Callable[[str], Hashable]
+"""Reads the final answer off a text; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered search: its generator function and what a table says of it."""
+
+    name: str
+    run: Callable[..., Search[Any]]
+    summary: str
+    paper: str
+    law: str  # what its output is distributed as, or what it maximises
+    uses_reward: bool = False
+    uses_room: bool = False  # yields Advance(until=Room()): it needs pages of its own
+    select: str | None = None  # the default selection rule's name, for methods that take `select`

@@ -1,0 +1,43 @@
+"""Names to modules. The only place that imports inside a function, so that a name costs nothing until it is used."""
+
+from importlib import import_module
+from typing import Any
+
+from ramify.core.errors import UnknownName
+
+TABLES: dict[str, dict[str, str]] = {
+    "method": {
+        "greedy": "ramify.search.greedy:METHOD",
+        "sample": "ramify.search.sample:METHOD",
+        "best-of-n": "ramify.search.best_of_n:METHOD",
+        "majority-vote": "ramify.search.majority_vote:METHOD",
+        "speculative-rejection": "ramify.search.speculative_rejection:METHOD",
+    },
+    "select": {
+        "best": "ramify.select.best:select",
+        "majority": "ramify.select.majority:select",
+        "weighted-majority": "ramify.select.weighted_majority:select",
+    },
+}
+
+
+def names(table: str) -> list[str]:
+    """The registered names of a table, in its order."""
+    return list(TABLES[table])
+
+
+def lookup(table: str, name: str) -> Any:
+    """The object behind a name.
+
+    Raises:
+        UnknownName: nobody registered it; the message suggests the near one.
+    """
+    if name not in TABLES[table]:
+        raise UnknownName(table, name, TABLES[table])
+    module, attribute = TABLES[table][name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def register(table: str, name: str, target: str) -> None:
+    """Add a name: `target` is "package.module:attribute"."""
+    TABLES[table][name] = target

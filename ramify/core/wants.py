@@ -1,0 +1,80 @@
+"""What a search may ask for, by yielding it. The driver answers; the search never sees a tensor.
+
+    Fork(source, n)        -> list[Branch]        n branches that continue a prompt or a branch
+    Advance(live, until)   -> int                 tokens that the longest of them grew by
+    Score(branches)        -> dict[Branch, float] by the run's reward; `final` for done ones, `partial` for others
+    Answers(branches)      -> dict[Branch, ...]   the final answers read off the texts (None where there is none)
+    Truncate(branch, len)  -> None                back to its first `len` tokens
+    Drop(branches)         -> None                give their pages back
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ramify.core.types import Branch, Prompt
+
+
+@dataclass(frozen=True)
+class Room:
+    """As far as the run's pages allow, the same number of tokens for each (at least one)."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """This many more tokens each."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Until every branch is done."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Until each branch has drawn a token whose text holds `text` (a step's end), or is done."""
+
+    text: str = "\n"
+
+
+Until = Room | Tokens | Finish | Marker
+
+
+@dataclass(frozen=True)
+class Fork:
+    source: Prompt | Branch
+    n: int
+
+
+@dataclass(frozen=True)
+class Advance:
+    branches: Sequence[Branch]
+    until: Until
+
+
+@dataclass(frozen=True)
+class Score:
+    branches: Sequence[Branch]
+
+
+@dataclass(frozen=True)
+class Answers:
+    branches: Sequence[Branch]
+
+
+@dataclass(frozen=True)
+class Truncate:
+    branch: Branch
+    length: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    branches: Iterable[Branch]
+
+
+Want = Fork | Advance | Score | Answers | Truncate | Drop
+T = TypeVar("T")
+Search = Generator[Want, Any, T]

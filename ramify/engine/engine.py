@@ -1,0 +1,301 @@
+"""The verbs: prefill, fork, advance, score, truncate, drop (and room, check) over branches.
+
+The engine's laws (tests/laws/test_engine.py):
+    1 fork is free of consequence     2 neighbours don't matter      3 chunks don't matter      4 room is exact
+    5 truncate undoes advance         6 drop returns every page      7 every way of taking a step has plain's law
+Verbs are strict: one that does not fit raises OutOfPages and leaves the books as they were. The driver is what makes room.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+
+from ramify.core.errors import BadInput, OutOfPages
+from ramify.core.ledger import Ledger
+from ramify.core.protocols import Reward
+from ramify.core.random import child_address, root_address
+from ramify.core.strict import whole
+from ramify.core.types import Branch, Prompt, TokenLogprob
+from ramify.engine.draws import Draw, addressed, draw_tokens, top_alternatives
+from ramify.engine.ending import settle
+from ramify.engine.model import Model
+from ramify.engine.rewards import score_views
+from ramify.kv.book import Demand
+
+MAX_BRANCHES = 65_536
+
+
+class Engine:
+    """Branches over one target and any number of reward models.
+
+    Args:
+        target: the model that draws.
+        others: models that rewards read, by the name rewards know them by.
+        row_budget: most rows (tokens) one forward pass reads; longer prompts are read in chunks.
+        draw: how a token is drawn from a law (tests replace it).
+    """
+
+    def __init__(
+        self, target: Model, others: Mapping[str, Model] | None = None, *, row_budget: int = 512, draw: Draw = addressed
+    ) -> None:
+        self.target = target
+        self.others = dict(others or {})
+        self.row_budget, self.draw = whole("row_budget", row_budget, 1, 1 << 20), draw
+        self.branches: dict[int, Branch] = {}
+        self._next_id = 0
+
+    @property
+    def models(self) -> list[Model]:
+        """Target first."""
+        return [self.target, *self.others.values()]
+
+    def open(self, prompt: Prompt, ledger: Ledger | None = None) -> Branch:
+        """A branch that stands at the end of a prompt; nothing is read yet.
+
+        Raises:
+            BadInput: the prompt is empty and the model has no begin token, longer than the context, or names a token
+                that the vocabulary lacks.
+        """
+        tokens = list(prompt.tokens) or self._begin()
+        limit = self.target.runner.max_positions
+        if len(tokens) >= limit:
+            raise BadInput("prompt", f"{len(tokens)} tokens leave no room in a context of {limit}; shorten it")
+        if not all(0 <= token < self.target.runner.vocab_size for token in tokens):
+            raise BadInput("prompt", f"token ids must be within 0 and {self.target.runner.vocab_size - 1}")
+        bad = [token for token in prompt.sampling.logit_bias if not 0 <= token < self.target.runner.vocab_size]
+        if bad:
+            raise BadInput("logit_bias", f"token {bad[0]} is not in a vocabulary of {self.target.runner.vocab_size}")
+        most = prompt.sampling.max_tokens
+        branch = Branch(
+            id=self._take_id(),
+            tokens=tokens,
+            num_prompt=len(tokens),
+            address=root_address(prompt.seed, prompt.request),
+            sampling=prompt.sampling,
+            rule=prompt.sampling.rule(self._bad_runs(prompt)),
+            max_length=limit if most is None else min(limit, len(tokens) + most),
+            ledger=ledger if ledger is not None else Ledger(),
+        )
+        branch.ledger.prompt_tokens += len(tokens)
+        self.branches[branch.id] = branch
+        self.target.open(branch)
+        return branch
+
+    def prefill(self, prompt: Prompt, ledger: Ledger | None = None) -> Branch:
+        """Open a branch and read its prompt.
+
+        Raises:
+            BadInput: see `open`.
+            OutOfPages: the prompt does not fit; nothing was changed.
+        """
+        branch = self.open(prompt, ledger)
+        try:
+            self._require([(branch.id, len(branch.tokens))])
+            if prompt.sampling.prompt_logprobs is not None:
+                self._prompt_logprobs(branch, prompt.sampling.prompt_logprobs)
+            self.read([branch])
+        except BaseException:
+            self.drop([branch])
+            raise
+        return branch
+
+    def fork(self, branch: Branch, n: int) -> list[Branch]:
+        """n branches that go on from where `branch` stands, each with its own randomness; `branch` stays as it was.
+
+        Raises:
+            BadInput: n is not between 1 and MAX_BRANCHES less those alive.
+        """
+        self._alive([branch])
+        whole("n", n, 1, MAX_BRANCHES - len(self.branches))
+        return [self._child(branch) for _ in range(n)]
+
+    def read(self, branches: Sequence[Branch], model: Model | None = None) -> None:
+        """Let a model (the target, if none is named) read everything of these branches that it has not read."""
+        model = model or self.target
+        for branch in branches:
+            model.open(branch)
+        while model.behind(branches):
+            model.catch_up(branches, self.row_budget)
+
+    def settle(self, branches: Sequence[Branch]) -> None:
+        """Read everything but what the next step reads anyway, so that `room` counts what really is shared."""
+        while any(len(b.tokens) - self.target.held(b) > 1 for b in self.target.behind(branches)):
+            self.target.catch_up(branches, self.row_budget)
+
+    def pages_for_step(self, branches: Sequence[Branch]) -> int:
+        """Pages that these branches need for drawing one more token each, beside those they hold."""
+        return self.target.book.needed(self._demands([b for b in branches if not b.done], 1))
+
+    def step(self, branches: Sequence[Branch]) -> list[Branch]:
+        """One forward pass and one draw for each branch that it brought up to date; those that drew.
+
+        Raises:
+            OutOfPages: the pass does not fit; nothing was changed.
+        """
+        live = [b for b in branches if not b.done]
+        self._alive(live)
+        self.target.catch_up(live, self.row_budget)
+        rows = [(b, row) for b in live if (row := self.target.frontier(b)) is not None]
+        if not rows:
+            return []
+        ready = [b for b, _ in rows]
+        logits_RV = self.target.runner.logits(torch.stack([row for _, row in rows]))
+        for branch, token in zip(ready, draw_tokens(logits_RV, ready, self.draw), strict=True):
+            branch.tokens.append(token)
+            branch.ledger.generated_tokens += 1
+            branch.ledger.model(self.target.role).flops += self.target.runner.costs.logits
+            settle(branch, self.target.codec)
+        return ready
+
+    def advance(self, branches: Sequence[Branch], n: int = 1) -> None:
+        """Draw n more tokens for each branch (fewer for those that finish).
+
+        Raises:
+            OutOfPages: n tokens each do not fit (see `room`); nothing was changed.
+        """
+        whole("n", n, 1, 1 << 30)
+        live = [b for b in branches if not b.done]
+        self._alive(live)
+        for branch in live:
+            self.target.open(branch)
+        self._require(self._demands(live, n))
+        goals = {b: min(len(b.tokens) + n, b.max_length) for b in live}
+        while pending := [b for b in live if not b.done and len(b.tokens) < goals[b]]:
+            self.step(pending)
+
+    def room(self, branches: Sequence[Branch], pages: int | None = None) -> int:
+        """How many tokens each branch can advance before pages run out: exact, unless one finishes earlier.
+
+        Args:
+            pages: count against this many pages for these branches together, instead of against the whole pool.
+        """
+        live = [b for b in branches if not b.done]
+        free = self.target.book.free
+        if pages is not None:
+            free = min(free, pages - self.target.book.unique_pages(b.id for b in branches))
+        low, high = 0, max((b.max_length - len(b.tokens) for b in live), default=0)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self.target.book.needed(self._demands(live, middle)) <= free
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return low
+
+    def score(self, branches: Sequence[Branch], reward: Reward) -> list[float]:
+        """The reward of each branch: `final` for those that are done, `partial` for the others.
+
+        Raises:
+            RewardError: the reward raised, or returned something that is no finite number.
+            OutOfPages: the reward's model has no room for them.
+        """
+        self._alive(branches)
+        model = self.others[reward.model] if reward.model is not None else None
+        if model is not None:
+            self.read(branches, model)
+        return score_views(branches, reward, self.target.codec, model)
+
+    def truncate(self, branch: Branch, length: int) -> None:
+        """Back to the branch's first `length` tokens, in every model; it may go on from there.
+
+        Raises:
+            BadInput: length is not between the prompt's and the branch's.
+        """
+        self._alive([branch])
+        whole("length", length, branch.num_prompt, len(branch.tokens))
+        if length == len(branch.tokens):
+            return
+        for model in self.models:
+            model.truncate(branch, length)
+        del branch.tokens[length:], branch.logprobs[length - branch.num_prompt :]
+        branch.finish = branch.text_end = None
+
+    def release(self, branch: Branch) -> None:
+        """Give up the pages of a branch that lives on; they are computed again when they are needed."""
+        for model in self.models:
+            model.release(branch)
+
+    def drop(self, branches: Iterable[Branch]) -> None:
+        """Give back every page of these branches, in every model. Dropping a dropped branch does nothing."""
+        for branch in branches:
+            if self.branches.pop(branch.id, None) is not None:
+                branch.alive = False
+                for model in self.models:
+                    model.close(branch)
+
+    def check(self) -> None:
+        """Audit every model's book, and that it knows no branch that is not alive.
+
+        Raises:
+            BooksUnbalanced: see `Book.check`.
+        """
+        for model in self.models:
+            model.check(self.branches)
+
+    def _child(self, branch: Branch) -> Branch:
+        child = Branch(
+            id=self._take_id(),
+            tokens=branch.tokens.copy(),
+            num_prompt=branch.num_prompt,
+            address=child_address(branch.address, branch.forks),
+            sampling=branch.sampling,
+            rule=branch.rule,
+            max_length=branch.max_length,
+            ledger=branch.ledger,
+            finish=branch.finish,
+            parent=branch.id,
+            forked_at=len(branch.tokens),
+            text_end=branch.text_end,
+            logprobs=branch.logprobs.copy(),
+            prompt_logprobs=branch.prompt_logprobs,
+        )
+        branch.forks += 1
+        branch.ledger.forks += 1
+        self.branches[child.id] = child
+        for model in self.models:
+            model.clone(branch, child)
+        return child
+
+    def _demands(self, live: Sequence[Branch], n: int) -> list[Demand]:
+        # the last token drawn is not stored before somebody wants what comes after it
+        return [(b.id, min(len(b.tokens) + n, b.max_length) - 1) for b in live]
+
+    def _require(self, demands: Sequence[Demand]) -> None:
+        book = self.target.book
+        if (needed := book.needed(demands)) > book.free:
+            raise OutOfPages(needed, book.free, len(self.branches))
+
+    def _alive(self, branches: Iterable[Branch]) -> None:
+        for branch in branches:
+            if branch.id not in self.branches:
+                raise BadInput("branch", f"{branch.id} was dropped; its pages are gone")
+
+    def _begin(self) -> list[int]:
+        begin = self.target.codec.begin_id
+        if begin is None:
+            raise BadInput("prompt", "it is empty, and this model has no begin token to start from; give some text")
+        return [begin]
+
+    def _bad_runs(self, prompt: Prompt) -> tuple[tuple[int, ...], ...]:
+        # a word is spelled differently after a space
+        words = [text for word in prompt.sampling.bad_words for text in (word, " " + word.lstrip())]
+        runs = (tuple(self.target.codec.encode(text, add_begin=False)) for text in words)
+        return tuple(dict.fromkeys(run for run in runs if run))
+
+    def _prompt_logprobs(self, branch: Branch, count: int) -> None:
+        """Read the prompt in chunks and keep the raw log-probability of each token after the first."""
+        kept: list[TokenLogprob | None] = [None]
+
+        def keep(start: int, hidden_nD: torch.Tensor) -> None:
+            tokens = branch.tokens[start + 1 : start + 1 + len(hidden_nD)]
+            if tokens:
+                logprob_nV = self.target.runner.logits(hidden_nD[: len(tokens)]).log_softmax(-1)
+                for token, row_V in zip(tokens, logprob_nV, strict=True):
+                    kept.append(TokenLogprob(token, float(row_V[token]), top_alternatives(row_V, count)))
+
+        self.target.watch(branch, keep)
+        self.read([branch])
+        self.target.watch(branch, None)
+        branch.prompt_logprobs = kept
+
+    def _take_id(self) -> int:
+        self._next_id += 1
+        return self._next_id

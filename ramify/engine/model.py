@@ -1,0 +1,192 @@
+"""One model as the engine holds it: a runner, the book of its pages, and how far each branch has been read.
+
+Every model of an engine keeps its own pages for a branch and catches up lazily, so that each reads each token once.
+"""
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from ramify.core.errors import BooksUnbalanced
+from ramify.core.protocols import Codec
+from ramify.core.types import Branch
+from ramify.engine.runner import Chunk, Runner
+from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
+from ramify.kv.book import Book
+
+
+Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one model knows of one branch, beside its pages."""
+
+    anchors: dict[int, Tensor] = field(default_factory=dict)  # length -> hidden row of its last token: prompt, latest
+    values: list[float] = field(default_factory=list)  # a reward model's, one a generated token
+    furthest: int = 0  # most tokens ever read: below it, reading is reading again
+    published: bool = False
+
+
+class Model:
+    """A model's numbers, pages and readings. `role` is its name in ledgers: "target", or a reward's."""
+
+    def __init__(self, role: str, runner: Runner, codec: Codec, *, scores: bool = False) -> None:
+        self.role, self.runner, self.codec, self.scores = role, runner, codec, scores
+        self.book = Book(runner.num_pages, runner.page_size)
+        self.readings: dict[int, Reading] = {}
+        self._watchers: dict[int, Watcher] = {}
+
+    def open(self, branch: Branch) -> None:
+        """Know a branch; nothing is read yet."""
+        if branch.id not in self.readings:
+            self.readings[branch.id] = Reading()
+            self.book.open(branch.id, ())
+
+    def clone(self, source: Branch, branch: Branch) -> None:
+        """Let `branch` stand where `source` stands, on the same pages."""
+        if source.id in self.readings:
+            self.book.clone(source.id, branch.id)
+            old = self.readings[source.id]
+            self.readings[branch.id] = replace(old, anchors=old.anchors.copy(), values=old.values.copy())
+
+    def held(self, branch: Branch) -> int:
+        """Tokens of the branch that its pages hold."""
+        return self.book.tables[branch.id].length
+
+    def frontier(self, branch: Branch) -> Tensor | None:
+        """The hidden row of the branch's last token, if it has been read."""
+        return self.readings[branch.id].anchors.get(len(branch.tokens))
+
+    def truncate(self, branch: Branch, length: int) -> None:
+        """Forget what was read from `length` on. Without an anchor there, the last token is read again."""
+        if branch.id not in self.readings:
+            return
+        reading = self.readings[branch.id]
+        reading.anchors = {at: row for at, row in reading.anchors.items() if at <= length}
+        if self.held(branch) >= length:
+            self.book.truncate(branch.id, length if length in reading.anchors else length - 1)
+        del reading.values[max(0, self.held(branch) - branch.num_prompt) :]
+        reading.furthest = min(reading.furthest, length)
+
+    def release(self, branch: Branch) -> None:
+        """Give the branch's pages up; its tokens stay, and are read again when they are wanted."""
+        if branch.id in self.readings:
+            self.book.truncate(branch.id, 0)
+            self.readings[branch.id].anchors.clear()
+
+    def close(self, branch: Branch) -> None:
+        """Forget a branch."""
+        if self.readings.pop(branch.id, None) is not None:
+            self.book.close(branch.id)
+
+    def watch(self, branch: Branch, watcher: Watcher | None) -> None:
+        """Show `watcher` every hidden row of a branch as it is read (None stops that)."""
+        if watcher is None:
+            self._watchers.pop(branch.id, None)
+        else:
+            self._watchers[branch.id] = watcher
+
+    def check(self, alive: Container[int]) -> None:
+        """Audit the book, and that every reading belongs to a branch that is alive.
+
+        Raises:
+            BooksUnbalanced: pages lost or counted twice, or held for nobody.
+        """
+        self.book.check()
+        strays = [branch for branch in self.book.tables if branch not in alive or branch not in self.readings]
+        if strays:
+            raise BooksUnbalanced(f"{self.role}: pages are held for branches {strays[:5]}, which are gone")
+
+    def behind(self, branches: Iterable[Branch]) -> list[Branch]:
+        """Those of which this model has not read all that it will be asked about."""
+        return [b for b in branches if not self._through(b)]
+
+    def _through(self, branch: Branch) -> bool:
+        # values outlive pages that were given up: they are numbers, not tensors
+        if self.scores and 0 < branch.num_generated <= len(self.readings[branch.id].values):
+            return True
+        return self.frontier(branch) is not None
+
+    def catch_up(self, branches: Sequence[Branch], row_budget: int) -> None:
+        """Read one step's worth of what these branches are behind (see `scheduler`).
+
+        Raises:
+            OutOfPages: the step does not fit; nothing was changed.
+        """
+        behind = self.behind(branches)
+        for branch in behind:
+            self._reuse(branch)
+        standing = [Standing(b.id, self.held(b), self._last_page(b), b.tokens, b.num_prompt) for b in behind]
+        followers = shared_runs(standing)
+        limits = {b.id: len(b.tokens) for b in behind}
+        for leader, length in followers.values():
+            limits[leader] = min(limits[leader], length)
+        leaders = [b for b in behind if b.id not in followers]
+        todo = [Behind(b.id, limits[b.id] - self.held(b)) for b in leaders]
+        rows = schedule(todo, row_budget)
+        reading = [(b, rows[b.id]) for b in leaders if b.id in rows]
+        self._read(reading)
+        by_id = {b.id: b for b in behind}
+        for follower, (leader, length) in followers.items():
+            if self.held(by_id[leader]) == length:
+                self.clone(by_id[leader], by_id[follower])
+
+    def _reuse(self, branch: Branch) -> None:
+        """A branch that holds nothing may find its prompt in the prefix tree (all but the last token, which is read)."""
+        if self.held(branch) == 0 and branch.sampling.prompt_logprobs is None:
+            end = min(branch.num_prompt, len(branch.tokens) - 1)
+            self.book.close(branch.id)
+            reading = self.readings[branch.id]
+            reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end]))
+
+    def _last_page(self, branch: Branch) -> int:
+        pages = self.book.tables[branch.id].pages
+        return pages[-1] if pages else -1
+
+    def _read(self, reading: Sequence[tuple[Branch, int]]) -> None:
+        if not reading:
+            return
+        starts = [self.held(b) for b, _ in reading]
+        demands = [(b.id, start + count) for (b, count), start in zip(reading, starts, strict=True)]
+        copies = self.book.grow(demands)
+        self.runner.copy(copies)
+        chunks = [
+            Chunk(b.tokens[start : start + count], start, self.book.tables[b.id].pages)
+            for (b, count), start in zip(reading, starts, strict=True)
+        ]
+        hidden_RD = self.runner.forward(chunks)
+        values = self.runner.values(hidden_RD).tolist() if self.scores else None
+        row = 0
+        for (branch, count), start in zip(reading, starts, strict=True):
+            self._note(branch, start, count, hidden_RD[row : row + count])
+            if values is not None:
+                self._keep_values(branch, start, values[row : row + count])
+            row += count
+        for copy_owner in {id(b.ledger): b.ledger for b, _ in reading}.values():
+            copy_owner.model(self.role).passes += 1
+        if copies:
+            reading[0][0].ledger.pages_copied += len(copies)
+
+    def _note(self, branch: Branch, start: int, count: int, hidden_nD: Tensor) -> None:
+        end, reading, costs = start + count, self.readings[branch.id], self.runner.costs
+        if branch.id in self._watchers:
+            self._watchers[branch.id](start, hidden_nD)
+        if end == len(branch.tokens):
+            reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
+            reading.anchors[end] = hidden_nD[-1]
+        account = branch.ledger.model(self.role)
+        account.tokens += count
+        account.recomputed += max(0, min(end, reading.furthest) - start)
+        account.flops += count * (costs.row + costs.context * (start + (count + 1) / 2))
+        reading.furthest = max(reading.furthest, end)
+        if not reading.published and end >= branch.num_prompt:
+            self.book.publish(branch.id, branch.tokens[: branch.num_prompt])
+            reading.published = True
+
+    def _keep_values(self, branch: Branch, start: int, values: Sequence[float]) -> None:
+        kept = self.readings[branch.id].values
+        for position, value in enumerate(values, start):
+            if position >= branch.num_prompt + len(kept):
+                kept.append(value)

@@ -1,0 +1,56 @@
+"""What an engine wants of a model's numbers, and the decoder's answer to it.
+
+    R rows, D hidden width, V vocabulary
+
+A runner owns tensors and pages' contents, never their bookkeeping. The enumerable toy is another runner under the
+same engine, so the laws that are proved on the toy are proved of the engine's own code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from ramify.kv.pages import Copy
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive tokens of one branch: `start` tokens are stored already; `pages` has slots for all."""
+
+    tokens: Sequence[int]
+    start: int
+    pages: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """FLOPs of reading one row, of one row looking at one earlier position, of one row of logits."""
+
+    row: float
+    context: float
+    logits: float
+
+
+class Runner(Protocol):
+    """The numbers of one model. Laws: hidden rows depend on their own branch's tokens alone; chunking does not matter."""
+
+    vocab_size: int
+    max_positions: int
+    num_pages: int
+    page_size: int
+    page_bytes: int
+    costs: Costs
+
+    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Store the chunks' keys and values; hidden rows of all their tokens in order, [R, D]."""
+
+    def logits(self, hidden_RD: Tensor) -> Tensor:
+        """Next-token logits, [R, V] in fp32 or fp64."""
+
+    def values(self, hidden_RD: Tensor) -> Tensor:
+        """A reward model's value of each row, [R]."""
+
+    def copy(self, copies: Sequence[Copy]) -> None:
+        """Carry out copies of pages, before anything is written."""

@@ -1,0 +1,111 @@
+"""The final law of a row of logits, and the draw from it. No other place touches logits.
+
+    R rows, V vocabulary, K support kept
+
+A `Law` is a distribution over a support: all tokens, or K ids per row. Greedy is the one-hot case (K = 1), not a special case.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ramify.core.sampling import Rule
+
+
+@dataclass(frozen=True)
+class Law:
+    """Next-token distributions of R rows. `ids_RK` None means the support is 0 .. V-1 in order. Mass sums to one."""
+
+    mass_RK: Tensor
+    ids_RK: Tensor | None = None
+
+    def dense(self, vocab_size: int) -> Tensor:
+        """The masses over the whole vocabulary, [R, V]."""
+        if self.ids_RK is None:
+            return self.mass_RK
+        dense_RV = self.mass_RK.new_zeros(len(self.mass_RK), vocab_size)
+        return dense_RV.scatter_(1, self.ids_RK, self.mass_RK)
+
+    def draw(self, uniform_R: Sequence[float]) -> list[int]:
+        """Inverse distribution function at one uniform a row: the token ids drawn."""
+        if self.ids_RK is not None and self.ids_RK.shape[1] == 1:
+            return self.ids_RK[:, 0].tolist()
+        index_R = inverse_cdf(self.mass_RK, torch.tensor(uniform_R, dtype=torch.float64, device=self.mass_RK.device))
+        return (index_R if self.ids_RK is None else self.ids_RK.gather(1, index_R[:, None])[:, 0]).tolist()
+
+
+def inverse_cdf(mass_RK: Tensor, uniform_R: Tensor) -> Tensor:
+    """The first index whose cumulated mass exceeds uniform * total; never one of zero mass. int64 [R]."""
+    cumulated_RK = mass_RK.double().cumsum(-1)
+    target_R1 = (uniform_R * cumulated_RK[:, -1])[:, None]
+    index_R = torch.searchsorted(cumulated_RK, target_R1, right=True)[:, 0]
+    # rounding may push uniform * total up to the total itself: fall back on the last index that has mass
+    last_R = torch.searchsorted(cumulated_RK, cumulated_RK[:, -1:].contiguous(), right=False)[:, 0]
+    return torch.minimum(index_R, last_R)
+
+
+def final_law(logits_RV: Tensor, rule: Rule, prompts: Sequence[Sequence[int]], drawn: Sequence[Sequence[int]]) -> Law:
+    """The law of rows that share a rule, each with its own path (prompt tokens and drawn tokens).
+
+    Order: repetition penalty, presence and frequency penalties, bias, bans, temperature, top-k, top-p, min-p
+    (temperature before the cuts, as in `transformers`). float32 in, float32 out; float64 stays float64.
+    """
+    logits_RV = _penalised(logits_RV, rule, prompts, drawn)
+    if rule.temperature == 0.0:
+        return Law(logits_RV.new_ones(len(logits_RV), 1), logits_RV.argmax(-1, keepdim=True))
+    scaled_RV = logits_RV / rule.temperature if rule.temperature != 1.0 else logits_RV
+    if not rule.top_k and rule.top_p == 1.0 and rule.min_p == 0.0:
+        return Law(scaled_RV.softmax(-1))
+    return _cut(scaled_RV, rule)
+
+
+def _cut(logits_RV: Tensor, rule: Rule) -> Law:
+    """Keep the top k, then the smallest set of mass >= top_p, then what reaches min_p of the largest; largest first."""
+    size = logits_RV.shape[-1]
+    keep = min(rule.top_k or size, size)
+    value_RK, ids_RK = logits_RV.sort(dim=-1, descending=True, stable=True)  # stable: ties go to the lower id
+    value_RK, ids_RK = value_RK[:, :keep], ids_RK[:, :keep]
+    mass_RK = value_RK.softmax(-1)
+    before_RK = mass_RK.double().cumsum(-1) - mass_RK.double()  # mass of all larger ones
+    out_RK = before_RK >= rule.top_p if rule.top_p < 1.0 else torch.zeros_like(mass_RK, dtype=torch.bool)
+    out_RK |= mass_RK < rule.min_p * mass_RK[:, :1]
+    out_RK[:, 0] = False
+    return Law(value_RK.masked_fill(out_RK, -torch.inf).softmax(-1), ids_RK)
+
+
+def _penalised(
+    logits_RV: Tensor, rule: Rule, prompts: Sequence[Sequence[int]], drawn: Sequence[Sequence[int]]
+) -> Tensor:
+    if not (rule.reads_path or rule.logit_bias or rule.bad_runs):
+        return logits_RV
+    logits_RV = logits_RV.clone()
+    for row_V, prompt, path in zip(logits_RV, prompts, drawn, strict=True):
+        _penalise_row(row_V, rule, prompt, path)
+    for token, bias in rule.logit_bias:
+        logits_RV[:, token] += bias
+    for run in rule.bad_runs:
+        for row_V, prompt, path in zip(logits_RV, prompts, drawn, strict=True):
+            if _completes(run, prompt, path):
+                row_V[run[-1]] = -torch.inf
+    return logits_RV
+
+
+def _penalise_row(row_V: Tensor, rule: Rule, prompt: Sequence[int], path: Sequence[int]) -> None:
+    if rule.repetition_penalty != 1.0 and (seen := {*prompt, *path}):
+        ids = torch.tensor(sorted(seen), device=row_V.device)
+        value = row_V[ids]
+        row_V[ids] = torch.where(value > 0, value / rule.repetition_penalty, value * rule.repetition_penalty)
+    if (rule.presence_penalty or rule.frequency_penalty) and path:
+        ids, counts = torch.tensor(path, device=row_V.device).unique(return_counts=True)
+        row_V[ids] -= rule.presence_penalty + rule.frequency_penalty * counts.to(row_V.dtype)
+
+
+def _completes(run: Sequence[int], prompt: Sequence[int], path: Sequence[int]) -> bool:
+    """Whether the path ends with all of `run` but its last token (a run may begin in the prompt)."""
+    stem = list(run[:-1])
+    if not stem:
+        return True
+    tail = [*prompt[-len(stem) :], *path][-len(stem) :]
+    return tail == stem
