@@ -104,12 +104,13 @@ class Experts(nn.Module):
         mass_RE = self.router(x_RD).float().softmax(-1)
         mass_Rk, expert_Rk = mass_RE.topk(self.top, dim=-1)
         weight_Rk = (mass_Rk / mass_Rk.sum(-1, keepdim=True)).to(x_RD.dtype)
-        y_RkD: Tensor = x_RD.new_empty(*expert_Rk.shape, x_RD.shape[-1])
+        y_RkD = x_RD.new_empty(*expert_Rk.shape, x_RD.shape[-1])
         for e, expert in enumerate(self.experts):
             rows, slots = torch.where(expert_Rk == e)
             if len(rows):
                 y_RkD[rows, slots] = expert(x_RD[rows])
-        return (y_RkD * weight_Rk[..., None]).sum(1)
+        weighted_RkD: Tensor = y_RkD * weight_Rk[..., None]
+        return weighted_RkD.sum(1)
 
 
 class Layer(nn.Module):
