@@ -1,0 +1,63 @@
+"""The tensors that pages name: keys and values of one model, nothing about who holds what.
+
+    K key-value heads, N slots (num_pages * page_size), S of them, d head_dim, R rows
+
+A slot is page * page_size + offset. Heads come first, so that consecutive pages are one contiguous view per head.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Slots = slice | Tensor  # a run of slots, or an int64 list of them
+
+
+class PagedStore:
+    """Keys and values of every layer, `k[layer]` and `v[layer]` of shape [K, N, d]."""
+
+    def __init__(
+        self,
+        *,
+        num_layers: int,
+        num_kv_heads: int,
+        head_dim: int,
+        num_pages: int,
+        page_size: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shape = (num_kv_heads, num_pages * page_size, head_dim)
+        self.num_layers, self.num_kv_heads, self.head_dim = num_layers, num_kv_heads, head_dim
+        self.num_pages, self.page_size = num_pages, page_size
+        self.dtype, self.device = dtype, torch.device(device)
+        # zeros: a slot nobody wrote may be multiplied by a zero weight, and NaN * 0 is NaN
+        self.k: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
+        self.v: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
+
+    @property
+    def bytes_per_page(self) -> int:
+        """Keys and values of one page in all layers."""
+        return 2 * self.num_layers * self.num_kv_heads * self.page_size * self.head_dim * self.dtype.itemsize
+
+    def copy_page(self, src: int, dst: int, num_tokens: int) -> None:
+        """Copy the first `num_tokens` slots of page `src` to page `dst`, in every layer (copy-on-write)."""
+        a, b = src * self.page_size, dst * self.page_size
+        for x_KNd in (*self.k, *self.v):
+            x_KNd[:, b : b + num_tokens] = x_KNd[:, a : a + num_tokens]
+
+    def copy_pages(self, src: Sequence[int], dst: Sequence[int]) -> None:
+        """Copy whole pages at once, `src[i]` to `dst[i]`; no page may be both. One call for a wide fork."""
+        src_P, dst_P = (torch.tensor(pages, device=self.device) for pages in (src, dst))
+        for x_KNd in (*self.k, *self.v):
+            x_KPsd = x_KNd.view(self.num_kv_heads, self.num_pages, self.page_size, self.head_dim)
+            x_KPsd.index_copy_(1, dst_P, x_KPsd.index_select(1, src_P))
+
+    def append(self, layer: int, slots_R: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> None:
+        """Write the rows' keys and values into their slots, rounded to the store's type."""
+        self.k[layer].index_copy_(1, slots_R, k_RKd.transpose(0, 1).to(self.dtype))
+        self.v[layer].index_copy_(1, slots_R, v_RKd.transpose(0, 1).to(self.dtype))
+
+    def read(self, layer: int, slots: Slots) -> tuple[Tensor, Tensor]:
+        """Keys and values [K, S, d] of some slots: a view of a run, a copy of a list."""
+        return self.k[layer][:, slots], self.v[layer][:, slots]
