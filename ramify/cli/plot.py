@@ -1,0 +1,57 @@
+"""The picture of a comparison: quality against compute, one line a method, 95% intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ramify.cli.interval import Interval
+from ramify.core.errors import BadInput
+
+try:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+except ImportError:
+    HAS_MATPLOTLIB = False
+else:
+    HAS_MATPLOTLIB = True
+
+COLOURS = ("#4c566a", "#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#d55e00", "#56b4e9")
+MARKERS = "osD^vPXh"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One method at one budget."""
+
+    flops: float  # a problem, all models together
+    quality: Interval
+
+
+def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
+    """Draw the curves into a PNG.
+
+    Raises:
+        BadInput: matplotlib is not installed.
+    """
+    if not HAS_MATPLOTLIB:
+        raise BadInput("plot", "matplotlib is not installed; pip install 'ramify[plots]', or leave the plot out")
+    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, (name, points) in enumerate(curves.items()):
+        ordered = sorted(points, key=lambda point: point.flops)
+        means = [100 * p.quality.mean for p in ordered]
+        below = [100 * (p.quality.mean - p.quality.low) for p in ordered]
+        above = [100 * (p.quality.high - p.quality.mean) for p in ordered]
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        flops = [p.flops for p in ordered]
+        axes.errorbar(flops, means, (below, above), label=name, capsize=3, markersize=6, color=colour, marker=marker)
+    axes.set_xscale("log")
+    axes.set_xlabel("compute a problem: FLOPs of all models, prompt and reward included")
+    axes.set_ylabel("problems solved, % (95% interval)")
+    axes.set_title(title)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,76 @@
+"""Where output goes: results to standard output, progress and errors to standard error."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
+
+from ramify.core.errors import RamifyError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+PIPED_WIDTH = 120
+QUIET_SECONDS = 10.0  # between two progress lines where there is no terminal
+
+Step = Callable[[int], None]  # how many are done
+
+
+def out() -> Console:
+    """Standard output; 120 columns wide where it is no terminal and COLUMNS says nothing else."""
+    console = Console(highlight=False)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def err() -> Console:
+    """Standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Face(TyperGroup):
+    """The group of commands. What ramify raises on purpose becomes one line; Ctrl-C becomes another."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit 2 on what ramify refuses, 130 on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except RamifyError as error:
+            err().print(f"[bold red]error:[/] {_plain(str(error))}")
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            err().print("\ninterrupted: nothing is left running")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Step]:
+    """Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _lines(title, total)
+        return
+    text, number, clock = TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(SpinnerColumn(), text, BarColumn(), number, clock, console=err(), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _lines(title: str, total: int) -> Step:
+    started = last = time.monotonic()
+
+    def step(done: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= QUIET_SECONDS or done == total:
+            last = now
+            print(f"{title}: {done} of {total}, {now - started:.0f} s", file=sys.stderr, flush=True)
+
+    return step
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
