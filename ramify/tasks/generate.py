@@ -1,0 +1,75 @@
+"""Problems without end: `generate(seed, index, split)` is a pure function of its arguments.
+
+A problem belongs to a split by the hash of its text, so that no seed and no index can ever put one
+text on both sides. About one text in ten is held out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+from random import Random
+
+from ramify.tasks.chain import draw_chain
+from ramify.tasks.expression import render_expression
+from ramify.tasks.problem import Problem, Split
+from ramify.tasks.story import render_story
+
+HELD_OUT_IN_256 = 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """How hard the problems are: (value, weight) pairs, and the share of bare expressions."""
+
+    num_steps: tuple[tuple[int, float], ...]
+    ceilings: tuple[tuple[int, float], ...]
+    expressions: float
+
+
+TRAINING = Mixture(
+    num_steps=((2, 0.12), (3, 0.20), (4, 0.24), (5, 0.24), (6, 0.20)),
+    ceilings=((100, 0.3), (300, 0.4), (999, 0.3)),
+    expressions=0.25,
+)
+
+EVALUATION = TRAINING
+
+
+def split_of(text: str) -> Split:
+    """The side on which a problem's text lies, whoever generated it."""
+    return "held_out" if sha256(text.encode()).digest()[0] < HELD_OUT_IN_256 else "train"
+
+
+def generate(seed: int, index: int, split: Split, mixture: Mixture = TRAINING) -> Problem:
+    """Problem number `index` of `split` under `seed`: the same everywhere and in any order."""
+    for attempt in count():
+        random = Random(f"problem/{seed}/{index}/{split}/{attempt}")
+        problem = _draw_problem(random, mixture)
+        if problem.split == split:
+            return problem
+    raise AssertionError("count() ended")
+
+
+def stream(
+    seed: int, split: Split, mixture: Mixture = TRAINING, start: int = 0
+) -> Iterator[Problem]:
+    """`generate` at `start`, `start + 1`, ... without end."""
+    for index in count(start):
+        yield generate(seed, index, split, mixture)
+
+
+def _draw_problem(random: Random, mixture: Mixture) -> Problem:
+    chain = draw_chain(
+        random, _weighted(random, mixture.num_steps), _weighted(random, mixture.ceilings)
+    )
+    render = render_expression if random.random() < mixture.expressions else render_story
+    text, lines = render(chain, random)
+    answer = str(chain.values()[-1])
+    solution = "\n".join([*lines, f"#### {answer}"])
+    return Problem(text, solution, answer, chain.steps(), split_of(text))
+
+
+def _weighted(random: Random, pairs: tuple[tuple[int, float], ...]) -> int:
+    values, weights = zip(*pairs, strict=True)
+    return int(random.choices(values, weights)[0])

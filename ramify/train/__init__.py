@@ -1,0 +1,1 @@
+"""Recipes: the built-in models from nothing but generated problems."""

@@ -1,0 +1,140 @@
+"""REPORT.json and MODEL_CARD.md: measured on the weights as they are shipped."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from ramify.model.checkpoint import load
+from ramify.model.decoder import Decoder
+from ramify.tasks import EVALUATION
+from ramify.train.evaluate import (
+    EVALUATION_SEED,
+    coverage,
+    evaluation_problems,
+    greedy_accuracy,
+    judge,
+    reward_numbers,
+    sample_groups,
+)
+from ramify.train.shapes import FULL, Scale
+
+MODELS = ("target", "draft", "orm", "prm")
+COVERAGES = (1, 4, 16, 64)
+SAMPLE_SEED = 7
+
+CARD = """# The built-in models
+
+Four small Llamas that solve generated word problems ("Tom has 12 apples. ...") and bare
+expressions, one equation a line, with a last line `#### 42`. Made by `ramify train builtin` from
+generated problems alone; no other data, no other weights. Licence: Apache-2.0.
+
+| folder | what | parameters |
+|---|---|---|
+| `target` | writes solutions | {target_parameters:,} |
+| `draft` | the same task, a small model for speculation | {draft_parameters:,} |
+| `prm` | at every token: is everything so far right? | {prm_parameters:,} |
+| `orm` | at every token: will the final answer be right? | {orm_parameters:,} |
+
+`orm` and `prm` share one trunk, trained together from the target's; their values are logits (a
+sigmoid makes them chances). One tokenizer of {vocab_size} tokens: byte-level BPE, one token a
+digit, one a line break. A prompt is the begin token, the problem and a line break.
+
+## Measured
+
+On {problems} held-out problems (words and expressions mixed, see `mixture` in REPORT.json), weights
+as shipped:
+
+| | |
+|---|---|
+| greedy accuracy, target | {greedy:.1%} |
+| greedy accuracy, draft | {draft_greedy:.1%} |
+| one sample at temperature 1 | {coverage_1:.1%} |
+| coverage, any of 16 / of 64 samples right | {coverage_16:.1%} / {coverage_64:.1%} |
+| majority vote of 64 | {majority_vote:.1%} |
+| best of 64 by `orm` / by `prm` | {best_by_orm:.1%} / {best_by_prm:.1%} |
+| `prm`, AUC over steps / over all tokens | {prm_step_auc:.3f} / {prm_token_auc:.3f} |
+| `orm`, AUC at the end / halfway | {orm_final_auc:.3f} / {orm_halfway_auc:.3f} |
+
+They know this one task and nothing else: text that is not such a problem gets nonsense. The target
+is kept small and its training short so that its arithmetic slips, and spending compute at inference
+time has something to win.
+
+## Recipe
+
+Seed {seed}. Target: {target_steps:,} steps of {target_batch} problems, each read once. Draft:
+{draft_steps:,} steps. Rewards: {reward_steps:,} steps of {reward_batch} of the target's own samples
+({reward_samples} of each of {reward_problems:,} training problems). Muon and AdamW, warm-up,
+constant rate, linear decay; bfloat16 autocast. `REPORT.json` holds every number; `ramify/train/`
+is the recipe.
+"""
+
+
+def measure_builtin(out: Path, num_problems: int, samples: int) -> dict[str, float]:
+    """Every number of the report from the weights in `out`, on the first held-out problems.
+
+    `samples` solutions of each problem are drawn at temperature 1 from a fixed seed.
+    """
+    tokenizer = Tokenizer.from_file(str(out / "target" / "tokenizer.json"))
+    problems = evaluation_problems(num_problems)
+    target, draft = load(out / "target").decoder, load(out / "draft").decoder
+    groups = sample_groups(target, tokenizer, problems, samples, SAMPLE_SEED)
+    tokens = [len(s.solution) for group in groups for s in group]
+    numbers = {
+        "greedy": greedy_accuracy(target, tokenizer, problems),
+        "draft_greedy": greedy_accuracy(draft, tokenizer, problems),
+        **{f"coverage_{k}": coverage(groups, k) for k in COVERAGES if k <= samples},
+        "solution_tokens": sum(tokens) / len(tokens),
+    }
+    judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
+    return numbers | reward_numbers(tokenizer, judged)
+
+
+def write_report(
+    out: Path, *, seed: int, scale: Scale = FULL, num_problems: int = 400, samples: int = 64
+) -> None:
+    """Measure and write both files into `out`."""
+    numbers = measure_builtin(out, num_problems, samples)
+    loaded = {name: load(out / name) for name in MODELS}
+    parameters = {
+        f"{name}_parameters": model.decoder.num_parameters for name, model in loaded.items()
+    }
+    report: dict[str, Any] = {
+        "numbers": {name: round(value, 4) for name, value in numbers.items()},
+        "problems": num_problems,
+        "samples": samples,
+        "evaluation_seed": EVALUATION_SEED,
+        "sample_seed": SAMPLE_SEED,
+        "mixture": asdict(EVALUATION),
+        "parameters": parameters,
+        "seed": seed,
+        "scale": asdict(scale),
+    }
+    (out / "REPORT.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    card = CARD.format_map(
+        {
+            **dict.fromkeys((f"coverage_{k}" for k in COVERAGES), float("nan")),
+            **numbers,
+            **parameters,
+        }
+        | {
+            "problems": num_problems,
+            "seed": seed,
+            "vocab_size": loaded["target"].config["vocab_size"],
+        }
+        | {"target_steps": scale.target_budget.steps, "target_batch": scale.target_budget.batch}
+        | {"draft_steps": scale.draft_budget.steps, "reward_steps": scale.reward_budget.steps}
+        | {"reward_batch": scale.reward_budget.batch, "reward_samples": scale.reward_samples}
+        | {"reward_problems": scale.reward_problems}
+    )
+    (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def _reward(folder: Path) -> tuple[Decoder, Tensor]:
+    checkpoint = load(folder)
+    if checkpoint.head is None:
+        raise ValueError(f"{folder}: a reward model has score.weight, this folder has none")
+    return checkpoint.decoder, checkpoint.head.weight.detach()

@@ -1,0 +1,109 @@
+"""Outcome and process rewards on one trunk, which starts as the target.
+
+Both heads read every token of a sampled solution. The process head answers "is everything so far
+right?" (Lightman et al. 2023, arXiv:2305.20050, taken down to tokens), the outcome head "will the
+final answer be right?" (Cobbe et al. 2021, arXiv:2110.14168), half of whose weight lies on the last
+token. Beside them the trunk keeps learning the canonical next token wherever a sample has made no
+slip yet, because who judges arithmetic must know it.
+
+    R rows (tokens of a batch), D hidden width, V vocabulary
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ramify.model.decoder import Decoder
+from ramify.train.initial import value_head
+from ramify.train.labels import Labelled
+from ramify.train.ragged import RaggedCausal, Rows
+
+LANGUAGE_WEIGHT = 0.5
+
+
+@dataclass(slots=True)
+class Targets:
+    """Targets of the rows of a batch; `rows` are those of solution tokens."""
+
+    rows: list[int] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
+    outcome: list[float] = field(default_factory=list)
+    outcome_weight: list[float] = field(default_factory=list)
+    next_rows: list[int] = field(default_factory=list)
+    next_ids: list[int] = field(default_factory=list)
+
+    def add(self, start: int, sample: Labelled) -> None:
+        """Append the targets of a sample whose prompt begins at row `start`."""
+        count = len(sample.solution)
+        first = start + len(sample.prompt)
+        self.rows += range(first, first + count)
+        self.right += map(float, sample.right)
+        self.outcome += [float(sample.outcome)] * count
+        self.outcome_weight += [1.0 / count] * (count - 1) + [1.0]
+        known = min(sample.agreed + 1, len(sample.canonical), count)
+        self.next_rows += range(first - 1, first - 1 + known)
+        self.next_ids += sample.canonical[:known]
+
+
+class RewardObjective:
+    """The sum of both heads' cross entropies and half the language loss.
+
+    Step `i` reads the next `batch` samples of an order that is shuffled anew every epoch.
+    """
+
+    def __init__(self, decoder: Decoder, samples: list[Labelled], batch: int, seed: int) -> None:
+        if len(samples) < batch:
+            raise ValueError(f"a batch of {batch} needs as many samples, there are {len(samples)}")
+        self.decoder, self.samples = decoder, samples
+        self.batch, self.seed = batch, seed
+        self.outcome_1D = value_head(decoder.config.hidden_size)
+        self.process_1D = value_head(decoder.config.hidden_size)
+        heads = nn.ParameterDict({"orm": self.outcome_1D, "prm": self.process_1D})
+        self.modules = nn.ModuleDict({"decoder": decoder, "heads": heads})
+
+    def loss(self, step: int) -> tuple[Tensor, int]:
+        """The loss of one batch in nats and the number of its rows."""
+        batch = sorted(self._batch(step), key=lambda s: len(s.prompt) + len(s.solution))
+        rows = Rows.of([s.prompt + s.solution for s in batch])
+        targets, start = Targets(), 0
+        for sample in batch:
+            targets.add(start, sample)
+            start += len(sample.prompt) + len(sample.solution)
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden_RD = self.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows))
+            logits_RV = self.decoder.logits(hidden_RD[targets.next_rows])
+        solution_RD = hidden_RD[targets.rows].float()
+        right_R, outcome_R = torch.tensor(targets.right), torch.tensor(targets.outcome)
+        process = F.binary_cross_entropy_with_logits(solution_RD @ self.process_1D[0], right_R)
+        outcome = F.binary_cross_entropy_with_logits(
+            solution_RD @ self.outcome_1D[0], outcome_R, torch.tensor(targets.outcome_weight)
+        )
+        outcome = outcome * len(right_R) / sum(targets.outcome_weight)
+        language = F.cross_entropy(logits_RV.float(), torch.tensor(targets.next_ids))
+        return process + outcome + LANGUAGE_WEIGHT * language, len(rows.tokens_R)
+
+    def _batch(self, step: int) -> list[Labelled]:
+        per_epoch = len(self.samples) // self.batch
+        epoch, place = divmod(step, per_epoch)
+        order = list(range(len(self.samples)))
+        Random(f"epoch/{self.seed}/{epoch}").shuffle(order)
+        chosen = order[place * self.batch : (place + 1) * self.batch]
+        return [self.samples[i] for i in chosen]
+
+
+@torch.no_grad()
+def token_values(decoder: Decoder, head_1D: Tensor, samples: list[Labelled]) -> list[list[float]]:
+    """The raw value (a logit) at every token of every sample's solution, computed in fp32."""
+    values: list[list[float]] = []
+    for first in range(0, len(samples), 48):
+        part = samples[first : first + 48]
+        rows = Rows.of([s.prompt + s.solution for s in part])
+        hidden_RD = decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows))
+        value_R = (hidden_RD.float() @ head_1D[0].float()).split(
+            [len(s.prompt + s.solution) for s in part]
+        )
+        values += [v[len(s.prompt) :].tolist() for v, s in zip(value_R, part, strict=True)]
+    return values

@@ -1,0 +1,112 @@
+"""How large everything is: the models as Hugging Face configs, and the budget of each training."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ramify.train.vocabulary import BEGIN_ID, END_ID
+
+MAX_POSITIONS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A Llama of `layers` blocks; `heads` query heads share `kv_heads` keys and values."""
+
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One training: `steps` of `batch` sequences; the rate rises, stays, and falls to zero.
+
+    rate      peak learning rate (of Muon; AdamW's is `ADAMW_SHARE` of it)
+    warmup    steps of the rise
+    decay     steps of the fall at the end
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    warmup: int
+    decay: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Everything that makes a run large or small.
+
+    vocab_size         tokens of the tokenizer (at most)
+    tokenizer_texts    problems that the tokenizer is learnt from
+    reward_problems    training problems the target samples solutions of for the reward models
+    reward_samples     solutions of each of them
+    """
+
+    vocab_size: int
+    tokenizer_texts: int
+    target: Shape
+    draft: Shape
+    target_budget: Budget
+    draft_budget: Budget
+    reward_budget: Budget
+    reward_problems: int
+    reward_samples: int
+
+
+FULL = Scale(
+    vocab_size=768,
+    tokenizer_texts=20_000,
+    target=Shape(width=256, layers=4, heads=4, kv_heads=2, inner=640),
+    draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
+    target_budget=Budget(steps=5000, batch=48, rate=6e-3, warmup=100, decay=1200),
+    draft_budget=Budget(steps=2000, batch=48, rate=8e-3, warmup=100, decay=600),
+    reward_budget=Budget(steps=800, batch=48, rate=1.5e-3, warmup=40, decay=500),
+    reward_problems=5_000,
+    reward_samples=4,
+)
+TINY = Scale(
+    vocab_size=300,
+    tokenizer_texts=60,
+    target=Shape(width=32, layers=2, heads=2, kv_heads=1, inner=64),
+    draft=Shape(width=16, layers=1, heads=1, kv_heads=1, inner=32),
+    target_budget=Budget(steps=6, batch=4, rate=6e-3, warmup=2, decay=2),
+    draft_budget=Budget(steps=4, batch=4, rate=6e-3, warmup=2, decay=2),
+    reward_budget=Budget(steps=4, batch=4, rate=2e-3, warmup=2, decay=2),
+    reward_problems=4,
+    reward_samples=2,
+)
+SCALES = {"full": FULL, "tiny": TINY}
+
+
+def llama_config(shape: Shape, vocab_size: int) -> dict[str, Any]:
+    """The config.json of a causal Llama of this shape."""
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": vocab_size,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.width // shape.heads,
+        "max_position_embeddings": MAX_POSITIONS,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "bos_token_id": BEGIN_ID,
+        "eos_token_id": END_ID,
+        "pad_token_id": END_ID,
+        "torch_dtype": "bfloat16",
+    }
+
+
+def reward_config(trunk: dict[str, Any], architecture: str) -> dict[str, Any]:
+    """The config.json of a reward model on a causal trunk: one number a token or a sequence."""
+    return {**trunk, "architectures": [architecture], "num_labels": 1}
