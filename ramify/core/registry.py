@@ -13,6 +13,7 @@ TABLES: dict[str, dict[str, str]] = {
         "majority-vote": "ramify.search.majority_vote:METHOD",
         "speculative-rejection": "ramify.search.speculative_rejection:METHOD",
     },
+    "hub": {"download": "ramify.model.hub:download"},
     "select": {
         "best": "ramify.select.best:select",
         "majority": "ramify.select.majority:select",

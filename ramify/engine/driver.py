@@ -106,7 +106,8 @@ class Driver:
         if isinstance(source, Branch):
             children = self.engine.fork(source, n)
         else:
-            root = self.engine.open(source, session.ledger)
+            read_now = source.sampling.prompt_logprobs is not None
+            root = (self.engine.prefill if read_now else self.engine.open)(source, session.ledger)
             try:
                 children = self.engine.fork(root, n)
             finally:

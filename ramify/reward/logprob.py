@@ -20,6 +20,8 @@ class MeanLogprob:
 
     def partial(self, view: View) -> float:
         """Of the tokens so far."""
+        if view.branch.num_generated and not view.branch.logprobs:
+            raise ValueError("the branch keeps no log-probabilities: give it logprobs=0")
         logprobs = [entry.logprob for entry in view.branch.logprobs]
         return sum(logprobs) / len(logprobs) if logprobs else 0.0
 

@@ -1,0 +1,401 @@
+"""Everything wired together: load a model, search with it, or take its verbs in your own hands.
+
+    lm = ramify.load()
+    out = lm.search("Tom has 12 apples ...", "speculative-rejection", n=64, reward="builtin-prm")
+    a, b = lm.prefill("Once upon a time").fork(2)
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import torch
+
+from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
+from ramify.core.ledger import Ledger
+from ramify.core.protocols import Method, Reward
+from ramify.core.registry import lookup, names
+from ramify.core.results import Candidate, Result, TreeBranch
+from ramify.core.sampling import Sampling
+from ramify.core.strict import finite, from_mapping, keyword_options, whole
+from ramify.core.types import Branch, Budget, Ended, Prompt
+from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
+from ramify.engine.driver import Driver, Progress
+from ramify.engine.ending import text_of
+from ramify.engine.engine import MAX_BRANCHES, Engine
+from ramify.engine.model import Model
+from ramify.engine.session import Session
+from ramify.model import checkpoint
+from ramify.model.chat import ChatTemplate
+from ramify.model.generation import GenerationDefaults
+from ramify.model.paged import Mode
+from ramify.model.tokenizer import Tokenizer
+from ramify.reward.checker import Checker
+from ramify.reward.logprob import MeanLogprob
+from ramify.reward.outcome import OutcomeReward
+from ramify.reward.process import ProcessReward
+from ramify.tasks import extract_answer
+
+BUILTIN = Path(__file__).parent / "builtin"
+BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "orm", "prm")}
+BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SAMPLING_FIELDS = {f.name for f in fields(Sampling)}
+Text = str | Sequence[int] | Sequence[Mapping[str, str]]  # text, token ids, or chat messages
+RewardLike = str | Path | Reward | Callable[[str, str], float]
+
+
+def load(
+    model: str | Path = "builtin",
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+    mode: Mode = "fast",
+    device: str = "auto",
+    kv_gib: float = 0.5,
+    page_size: int = 16,
+    row_budget: int = 512,
+    share_prefixes: bool = True,
+) -> "LM":
+    """Load a model.
+
+    Args:
+        model: "builtin" (or "builtin-draft"), a folder in Hugging Face layout, or a hub name (with the `hub` extra).
+        dtype: weights and pages; "auto" is float32 for models under 100 MB and in exact mode, bfloat16 otherwise.
+        mode: "fast", "exact" (fp32, every row's numbers independent of its neighbours), or "reference".
+        device: "cpu", "cuda", or "auto".
+        kv_gib: memory for pages, in GiB, for each model.
+        row_budget: most tokens read in one forward pass.
+        share_prefixes: read pages that branches share once for all of them.
+
+    Raises:
+        CheckpointError: the folder cannot be read. BadInput: an option is out of range.
+    """
+    folder = _folder(model)
+    if dtype not in ("auto", *DTYPES):
+        raise UnknownName("dtype", dtype, ["auto", *DTYPES])
+    if mode not in ("fast", "exact", "reference"):
+        raise UnknownName("mode", mode, ["fast", "exact", "reference"])
+    finite("kv_gib", kv_gib, 1e-6, 1e6)
+    whole("page_size", page_size, 1, 1024)
+    where = ("cuda" if torch.cuda.is_available() and mode != "exact" else "cpu") if device == "auto" else device
+    return LM(
+        folder,
+        dtype=_dtype(dtype, mode, folder),
+        mode=mode,
+        device=where,
+        kv_bytes=int(kv_gib * 2**30),
+        page_size=page_size,
+        row_budget=row_budget,
+        share_prefixes=share_prefixes,
+    )
+
+
+class LM:
+    """A target model with its engine, and the reward models that were asked for. Made by `load`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        dtype: torch.dtype,
+        mode: Mode,
+        device: str,
+        kv_bytes: int,
+        page_size: int,
+        row_budget: int,
+        share_prefixes: bool,
+    ) -> None:
+        self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
+        self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
+        self.tokenizer = Tokenizer.load(folder)
+        self.chat = ChatTemplate.load(folder)
+        self.defaults = GenerationDefaults.load(folder)
+        self.engine = Engine(self._model("target", folder), row_budget=row_budget)
+        self._rewards: dict[str, Reward] = {}
+
+    def search(self, prompt: Text, method: str = "sample", **options: Any) -> Result:
+        """Run one method on one prompt.
+
+        Args:
+            prompt: text, token ids, or chat messages (rendered with the model's template).
+            method: a name from `ramify methods`.
+            **options: the method's own (n, alpha, ...); any field of `Sampling` (temperature, top_p, seed, ...);
+                `reward` ("builtin-prm", "builtin-orm", "logprob", a folder with a value head, a function of (prompt,
+                text), or a Reward), `budget` (a Budget), `extract` (reads the answer off a text), `select`.
+
+        Raises:
+            UnknownName: the method, an option or the reward is unknown. BadInput: a value is out of range.
+            Incompatible: the reward's tokenizer is not the target's. RewardError: the reward failed.
+            OutOfPages: not even one branch fits.
+        """
+        return self.search_many([prompt], method, **options)[0]
+
+    def search_many(
+        self,
+        prompts: Sequence[Text],
+        method: str = "sample",
+        *,
+        reward: RewardLike | Sequence[RewardLike] | None = None,
+        budget: Budget | None = None,
+        seed: int | None = None,
+        extract: Callable[[str], Any] = extract_answer,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> list[Result]:
+        """Run one method on many prompts in one continuous batch; results in the prompts' order.
+
+        Prompt i of seed s gives what `search(prompt, seed=s + i)` gives. `reward` may be one for all or a list, one each.
+        The first error is raised after all others have ended.
+        """
+        chosen: Method = lookup("method", method)
+        sampling, own = self._options(chosen, options)
+        rewards = self._rewards_of(chosen, reward, len(prompts))
+        if any(r is not None and r.needs_logprobs for r in rewards) and sampling.logprobs is None:
+            sampling = replace(sampling, logprobs=0)
+        seed = secrets.randbits(48) if seed is None else whole("seed", seed, -(1 << 63), (1 << 63) - 1)
+        budget = self._budget(chosen, budget)
+        driver = Driver(self.engine, extract)
+        sessions = []
+        for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
+            prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, text=text if isinstance(text, str) else None)
+            reserve = budget.pages or 0 if chosen.uses_room else 0
+            sessions.append(driver.submit(chosen.run(prompt, **own), reward=judge, budget=budget, reserve=reserve))
+        driver.run(progress)
+        for session in sessions:
+            if session.error is not None:
+                raise session.error
+        return [self._result(session, method, seed + i) for i, session in enumerate(sessions)]
+
+    def prefill(self, prompt: Text, *, seed: int | None = None, **sampling: Any) -> "Handle":
+        """Read a prompt and stand at its end, the verbs in hand.
+
+        Raises:
+            BadInput: the prompt is empty or too long, or a sampling value is out of range. OutOfPages: it does not fit.
+        """
+        tokens = tuple(self.encode(prompt))
+        seed = secrets.randbits(48) if seed is None else seed
+        wish = from_mapping(Sampling, self.defaults.sampling_options() | sampling)
+        return Handle(self, self.engine.prefill(Prompt(tokens, wish, seed)))
+
+    def encode(self, prompt: Text) -> list[int]:
+        """Token ids of a text (with the begin token the model was trained with), of token ids, or of chat messages."""
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt) if prompt else []
+        if prompt and isinstance(prompt[0], Mapping):
+            return self.tokenizer.encode(self.chat.render(prompt), add_begin=False)  # type: ignore[arg-type]
+        if not all(isinstance(token, int) and not isinstance(token, bool) for token in prompt):
+            raise BadInput("prompt", "a text, token ids, or chat messages (dicts with role and content) are expected")
+        return [int(token) for token in prompt]  # type: ignore[call-overload]
+
+    def reward(self, wish: RewardLike) -> Reward:
+        """The reward behind a name, a folder or a function; a reward model is loaded once."""
+        if isinstance(wish, str | Path):
+            key = str(wish)
+            if key not in self._rewards:
+                self._rewards[key] = self._load_reward(key)
+            return self._rewards[key]
+        if hasattr(wish, "partial") and hasattr(wish, "final"):
+            return wish  # type: ignore[return-value]
+        if callable(wish):
+            return Checker(wish)
+        raise BadInput("reward", f"{wish!r} is neither a name, nor a folder, nor a function of (prompt, text)")
+
+    def check(self) -> None:
+        """Audit the books (see `Engine.check`)."""
+        self.engine.check()
+
+    def __enter__(self) -> "LM":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.engine.drop(list(self.engine.branches.values()))
+
+    def _model(self, role: str, folder: Path) -> Model:
+        loaded = checkpoint.load(folder, self.dtype, self.device)
+        num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)
+        runner = DecoderRunner(
+            loaded,
+            num_pages=num_pages,
+            page_size=self._page_size,
+            mode=self.mode,
+            share_prefixes=self._share_prefixes,
+        )
+        return Model(role, runner, self.tokenizer if role == "target" else Tokenizer.load(folder), scores=loaded.head is not None)
+
+    def _load_reward(self, name: str) -> Reward:
+        if name == "logprob":
+            return MeanLogprob()
+        folder = BUILTIN_REWARDS.get(name, Path(name))
+        if not folder.is_dir():
+            raise UnknownName("reward", name, [*BUILTIN_REWARDS, "logprob", "a folder"])
+        if Tokenizer.load(folder).fingerprint != self.tokenizer.fingerprint:
+            remedy = "A reward reads the target's tokens; use one trained with this tokenizer, or a function of the text."
+            raise Incompatible(f"reward {name!r}", f"target {str(self.folder)!r} (another tokenizer)", remedy)
+        model = self._model(name, folder)
+        if not model.scores:
+            raise CheckpointError(f"reward {name!r}: the folder has no value head (score.weight)")
+        self.engine.others[name] = model
+        kind = str(checkpoint.read_json(folder / "config.json").get("architectures", ""))
+        if "TokenClassification" in kind:
+            return ProcessReward(name, name, self.tokenizer)
+        return OutcomeReward(name, name)
+
+    def _rewards_of(self, method: Method, wish: RewardLike | Sequence[RewardLike] | None, count: int) -> list[Reward | None]:
+        if wish is None:
+            if method.uses_reward:
+                raise BadInput("reward", f"{method.name} ranks by one: 'builtin-prm', 'logprob', a folder or a function")
+            return [None] * count
+        if isinstance(wish, str | Path) or not isinstance(wish, Sequence):
+            return [self.reward(wish)] * count
+        if len(wish) != count:
+            raise BadInput("reward", f"{len(wish)} rewards for {count} prompts")
+        return [self.reward(w) for w in wish]
+
+    def _options(self, method: Method, options: Mapping[str, Any]) -> tuple[Sampling, dict[str, Any]]:
+        known = keyword_options(method.run)
+        own = {name: value for name, value in options.items() if name in known}
+        wish = {name: value for name, value in options.items() if name in SAMPLING_FIELDS and name not in own}
+        for name in options:
+            if name not in own and name not in wish:
+                raise UnknownName("option", name, [*known, *SAMPLING_FIELDS, "reward", "budget", "seed", "extract"])
+        if "n" in known:
+            own["n"] = whole("n", own.get("n", known["n"].default), 1, MAX_BRANCHES - len(self.engine.branches))
+        if method.select is not None:
+            rule = own.get("select", method.select)
+            own["select"] = lookup("select", rule) if isinstance(rule, str) else rule
+        return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
+
+    def _budget(self, method: Method, budget: Budget | None) -> Budget:
+        """A method that fills its room needs to know how much that is, whoever runs beside it."""
+        budget = budget or Budget()
+        if method.uses_room and budget.pages is None:
+            return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
+        return budget
+
+    def _result(self, session: Session, method: str, seed: int) -> Result:
+        selection = session.result
+        assert selection is not None
+        candidates = {id(e): self._candidate(e) for e in selection.ended}
+        best = candidates.get(id(selection.best)) or self._candidate(selection.best)
+        tree = tuple(
+            TreeBranch(
+                id=node.branch.id,
+                parent=node.branch.parent if node.branch.parent in session.tree else None,
+                forked_at=node.branch.forked_at - node.branch.num_prompt,
+                length=node.branch.num_generated,
+                text=text_of(node.branch, self.tokenizer),
+                score=node.score,
+                ended=node.ended,
+                best=node.branch is selection.best.branch,
+            )
+            for node in session.tree.values()
+        )
+        prompt_logprobs = tuple(selection.best.branch.prompt_logprobs)
+        ledger = session.ledger
+        return Result(best, tuple(candidates.values()), selection.rounds, tree, ledger, method, seed, prompt_logprobs)
+
+    def _candidate(self, ended: Ended) -> Candidate:
+        branch = ended.branch
+        return Candidate(
+            text=text_of(branch, self.tokenizer),
+            score=ended.score,
+            tokens=branch.num_generated,
+            stopped_because=ended.stopped_because,
+            answer=ended.answer,
+            token_ids=tuple(branch.generated),
+            logprobs=tuple(branch.logprobs),
+        )
+
+
+class Handle:
+    """A branch in your own hands. Leaves with `drop`, or with the `with` it was opened in."""
+
+    def __init__(self, lm: LM, branch: Branch) -> None:
+        self.lm, self.branch = lm, branch
+
+    def fork(self, n: int) -> list["Handle"]:
+        """n branches that go on from here, each with its own randomness; this one stays."""
+        return [Handle(self.lm, child) for child in self.lm.engine.fork(self.branch, n)]
+
+    def advance(self, n: int = 1) -> "Handle":
+        """Draw up to n more tokens. Raises OutOfPages, and changes nothing, if they do not fit."""
+        self.lm.engine.advance([self.branch], n)
+        return self
+
+    def score(self, reward: RewardLike) -> float:
+        """The reward of the text so far (`final` if it is done)."""
+        return self.lm.engine.score([self.branch], self.lm.reward(reward))[0]
+
+    def truncate(self, length: int) -> "Handle":
+        """Back to the first `length` drawn tokens."""
+        self.lm.engine.truncate(self.branch, self.branch.num_prompt + length)
+        return self
+
+    def drop(self) -> None:
+        """Give the pages back."""
+        self.lm.engine.drop([self.branch])
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.drop()
+
+    @property
+    def text(self) -> str:
+        """What was drawn so far."""
+        return text_of(self.branch, self.lm.tokenizer)
+
+    @property
+    def tokens(self) -> list[int]:
+        """The drawn tokens."""
+        return self.branch.generated
+
+    @property
+    def done(self) -> bool:
+        """Whether it grows no further."""
+        return self.branch.done
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account of this branch's family."""
+        return self.branch.ledger
+
+
+def advance_together(handles: Iterable[Handle], n: int = 1) -> None:
+    """Advance several branches of one LM in shared steps."""
+    handles = list(handles)
+    if handles:
+        handles[0].lm.engine.advance([h.branch for h in handles], n)
+
+
+def methods() -> list[Method]:
+    """Every registered method."""
+    return [lookup("method", name) for name in names("method")]
+
+
+def _folder(model: str | Path) -> Path:
+    if str(model) == "builtin":
+        return BUILTIN_MODELS["target"]
+    if str(model).startswith("builtin-") and str(model)[8:] in BUILTIN_MODELS:
+        return BUILTIN_MODELS[str(model)[8:]]
+    folder = Path(model).expanduser()
+    return folder if folder.is_dir() else _from_hub(str(model))
+
+
+def _from_hub(name: str) -> Path:
+    try:
+        hub = lookup("hub", "download")
+    except ImportError as error:
+        raise CheckpointError(f"model {name!r}: no such folder; for a hub name install ramify[hub]") from error
+    return Path(hub(name))
+
+
+def _dtype(wish: str, mode: Mode, folder: Path) -> torch.dtype:
+    if wish != "auto":
+        return DTYPES[wish]
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return torch.float32 if mode == "exact" or size < 100 * 2**20 else torch.bfloat16

@@ -1,0 +1,110 @@
+"""A decoder behind the engine: its pages, its way of computing, its costs.
+
+    R rows, D hidden width, V vocabulary
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ramify.core.errors import BadInput
+from ramify.engine.runner import Chunk, Costs
+from ramify.kv.pages import Copy
+from ramify.kv.store import PagedStore
+from ramify.model.backends import prepare
+from ramify.model.checkpoint import Checkpoint
+from ramify.model.config import DecoderConfig
+from ramify.model.decoder import Tap
+from ramify.model.paged import Mode, attend_over
+from ramify.model.plan import step_batch
+
+
+class DecoderRunner:
+    """A checkpoint over `num_pages` pages.
+
+    Args:
+        mode: "reference" (plain, slow, judges the others), "fast", or "exact" (fp32; a row's bits do not depend on
+            its neighbours, on chunking or on packing).
+        share_prefixes: read pages that several branches share once for all of them (off to measure what it gains).
+        tap: sees the residual stream after every layer of every step.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        num_pages: int,
+        page_size: int = 16,
+        mode: Mode = "fast",
+        share_prefixes: bool = True,
+        tap: Tap | None = None,
+    ) -> None:
+        config, weight = checkpoint.decoder.config, checkpoint.decoder.embedding
+        if mode == "exact" and weight.dtype != torch.float32:
+            raise BadInput("dtype", f"exact mode computes in float32, not {weight.dtype}; load with dtype='float32'")
+        self.decoder, self.head = prepare(checkpoint.decoder, mode), checkpoint.head
+        self.vocab_size, self.max_positions = config.vocab_size, config.max_positions
+        self.num_pages, self.page_size, self.mode = num_pages, page_size, mode
+        self.share_prefixes, self.tap = share_prefixes and mode == "fast", tap
+        self.store = PagedStore(
+            num_layers=config.num_layers,
+            num_kv_heads=config.num_kv_heads,
+            head_dim=config.head_dim,
+            num_pages=num_pages,
+            page_size=page_size,
+            dtype=weight.dtype,
+            device=weight.device,
+        )
+        self.page_bytes = self.store.bytes_per_page
+        self.costs = costs_of(config)
+
+    @torch.inference_mode()
+    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        """One step over the chunks' rows."""
+        batch = step_batch(
+            [(chunk.tokens, chunk.start, chunk.pages) for chunk in chunks],
+            self.page_size,
+            share_prefixes=self.share_prefixes,
+            device=self.store.device,
+        )
+        attend = attend_over(self.store, batch, self.mode)
+        return self.decoder(batch.tokens_R, batch.positions_R, attend, self.tap)  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def logits(self, hidden_RD: Tensor) -> Tensor:
+        """fp32 [R, V]."""
+        return self.decoder.logits(hidden_RD)
+
+    @torch.inference_mode()
+    def values(self, hidden_RD: Tensor) -> Tensor:
+        """The value head's raw numbers, fp32 [R]."""
+        assert self.head is not None
+        return self.head(hidden_RD)  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def copy(self, copies: Sequence[Copy]) -> None:
+        """Copy on write: whole pages at once where several are copied."""
+        if len(copies) == 1:
+            self.store.copy_page(copies[0].src, copies[0].dst, copies[0].count)
+        elif copies:
+            self.store.copy_pages([c.src for c in copies], [c.dst for c in copies])
+
+
+def costs_of(config: DecoderConfig) -> Costs:
+    """FLOPs by the products of the forward pass, a multiply-add counted as two; norms and activations are left out."""
+    width, inner = config.hidden_size, config.intermediate_size
+    q_width, kv_width = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
+    attention = width * (q_width + 2 * kv_width) + q_width * width
+    mlp = 3 * width * inner * max(1, config.experts_per_token) + width * config.num_experts
+    return Costs(
+        row=2.0 * config.num_layers * (attention + mlp),
+        context=4.0 * config.num_layers * q_width,
+        logits=2.0 * width * config.vocab_size,
+    )
+
+
+def pages_for_bytes(config: DecoderConfig, dtype: torch.dtype, page_size: int, kv_bytes: int) -> int:
+    """How many pages fit into `kv_bytes`."""
+    page = 2 * config.num_layers * config.num_kv_heads * page_size * config.head_dim * dtype.itemsize
+    return max(1, kv_bytes // page)
