@@ -29,7 +29,7 @@ def tree() -> str:
     """The packages with what they hold, as a drawn tree."""
     holds = {package.name: package.holds for package in HOUSE}
     names = present()
-    labels = [name if (ROOT / "ramify" / name).is_dir() else f"{name}.py" for name in names]
+    labels = [f"{name}/" if (ROOT / "ramify" / name).is_dir() else f"{name}.py" for name in names]
     width = max(map(len, labels)) + 2
     lines = ["ramify/"]
     for name, label in zip(names, labels, strict=True):
@@ -44,7 +44,7 @@ def layers() -> str:
     rows = ["| package | holds | may import |", "|---|---|---|"]
     for package in HOUSE:
         if package.name in names:
-            imports = ", ".join(name for name in package.imports if name in names) or "–"
+            imports = ", ".join(name for name in package.imports if name in (*names, "*")) or "–"
             rows.append(f"| `{package.name}` | {package.holds} | {imports.replace('*', 'all above')} |")
     return "\n".join(rows)
 
