@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ramify.core.errors import CheckpointError
 from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Decoder
+from ramify.model.files import read_json as read_json
 from ramify.model.names import IGNORABLE, sources, stacked
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -87,23 +88,6 @@ def save(decoder: Decoder, config: Mapping[str, Any], folder: str | Path, head: 
         tensors["score.bias"] = head.bias.detach().cpu().to(decoder.embedding.dtype)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(dict(config), indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Raises:
-        CheckpointError: the file is missing or is not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file; a model folder has config, tokenizer and weights") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: a JSON object is expected, not {type(value).__name__}")
-    return value
 
 
 class _Tensors:
