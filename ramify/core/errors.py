@@ -59,8 +59,7 @@ class OutOfPages(RamifyError):
 
     def __init__(self, needed: int, free: int, branches: int) -> None:
         super().__init__(
-            f"{needed} pages needed, {free} free, {branches} branches alive. "
-            "Drop some, lower n, or raise --kv-gib."
+            f"{needed} pages needed, {free} free, {branches} branches alive. Drop some, lower n, or raise --kv-gib."
         )
         self.needed, self.free, self.branches = needed, free, branches
 

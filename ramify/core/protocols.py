@@ -28,9 +28,17 @@ class Reward(Protocol):
     Laws: a score depends on its own view alone, not on who is scored beside it; the same view scores the same.
     """
 
-    name: str
-    model: str | None  # the engine's model whose values it reads; None reads none
-    needs_logprobs: bool  # whether views must carry `branch.logprobs`
+    @property
+    def name(self) -> str:
+        """As tables and ledgers call it."""
+
+    @property
+    def model(self) -> str | None:
+        """The engine's model whose values it reads; None reads none."""
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether branches must keep their log-probabilities."""
 
     def partial(self, view: View) -> float:
         """Score of a text that goes on."""
@@ -53,8 +61,18 @@ class Codec(Protocol):
     def encode(self, text: str, add_begin: bool = True) -> list[int]:
         """Token ids of a text."""
 
+    def encode_after(self, text: str) -> list[int]:
+        """Token ids of a text that stands behind another."""
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, without special tokens."""
+
+    def token_bytes(self, token: int) -> bytes | None:
+        """The bytes a token writes in the middle of a text; None for special tokens and unused ids."""
+
+    @property
+    def strips_first_space(self) -> bool:
+        """Whether decoding drops the space before a text's first word."""
 
 
 Extract = Callable[[str], Hashable]

@@ -1,7 +1,8 @@
 """Addressed randomness: a draw is a function of where it is made, never of what was drawn before.
 
 A branch carries a 64-bit address, derived from (seed, request) and then from (parent, which child). A uniform depends
-on (address, position, purpose) and on nothing else, so that batching, dropping a neighbour or resuming cannot change it.
+on (address, position, purpose) and on nothing else, so that batching, dropping a neighbour or resuming cannot change
+it.
 """
 
 import struct

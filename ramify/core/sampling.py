@@ -17,7 +17,7 @@ TokenRun = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Rule:
-    """What turns one row of logits into its final law. Order: penalties, bias, bans, temperature, top-k, top-p, min-p."""
+    """What makes a row of logits its final law, in order: penalties, bias, bans, temperature, top-k, top-p, min-p."""
 
     temperature: float = 1.0
     top_k: int = 0

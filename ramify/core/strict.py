@@ -1,4 +1,4 @@
-"""Strict configuration: frozen dataclasses filled from mappings; an unknown key is an error that suggests the near one."""
+"""Strict configuration: frozen dataclasses filled from mappings; an unknown key is an error, and names the near one."""
 
 import inspect
 import math

@@ -20,7 +20,7 @@ class Prompt:
     """A request's tokens with its own seed and sampling. `text` is what was encoded, if it was text."""
 
     tokens: tuple[int, ...]
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     request: int = 0
     text: str | None = None

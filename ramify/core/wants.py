@@ -1,11 +1,11 @@
 """What a search may ask for, by yielding it. The driver answers; the search never sees a tensor.
 
-    Fork(source, n)        -> list[Branch]        n branches that continue a prompt or a branch
-    Advance(live, until)   -> int                 tokens that the longest of them grew by
-    Score(branches)        -> dict[Branch, float] by the run's reward; `final` for done ones, `partial` for others
-    Answers(branches)      -> dict[Branch, ...]   the final answers read off the texts (None where there is none)
-    Truncate(branch, len)  -> None                back to its first `len` tokens
-    Drop(branches)         -> None                give their pages back
+Fork(source, n)        -> list[Branch]        n branches that continue a prompt or a branch
+Advance(live, until)   -> int                 tokens that the longest of them grew by
+Score(branches)        -> dict[Branch, float] by the run's reward; `final` for done ones, `partial` for others
+Answers(branches)      -> dict[Branch, ...]   the final answers read off the texts (None where there is none)
+Truncate(branch, len)  -> None                back to its first `len` tokens
+Drop(branches)         -> None                give their pages back
 """
 
 from collections.abc import Generator, Iterable, Sequence

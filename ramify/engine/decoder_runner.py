@@ -1,6 +1,6 @@
 """A decoder behind the engine: its pages, its way of computing, its costs.
 
-    R rows, D hidden width, V vocabulary
+R rows, D hidden width, V vocabulary
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """From rows of logits to drawn tokens: each row by its own rule, its own path and its own address.
 
-    R rows, V vocabulary
+R rows, V vocabulary
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ def draw_tokens(logits_RV: Tensor, branches: Sequence[Branch], draw: Draw) -> li
         group_RV = logits_RV if len(rows) == len(branches) else logits_RV[rows]
         prompts = [b.tokens[: b.num_prompt] for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         paths = [b.generated for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
-        law = final_law(group_RV, rule, prompts, paths)  # type: ignore[arg-type]
+        law = final_law(group_RV, rule, prompts, paths)
         drawn = draw(law, members)
         _keep_logprobs(group_RV, law, members, drawn)
         for row, token in zip(rows, drawn, strict=True):

@@ -1,6 +1,7 @@
 """Runs hundreds of searches at once: merges what they yield into shared steps, and makes room when memory runs out.
 
-A search sees only its own branches, its own budget and its own pages, so what it returns does not depend on who runs beside
+A search sees only its own branches, its own budget and its own pages, so what it returns does not depend on who runs
+beside
 it (token for token in exact mode). Sharing costs nobody anything: rows are billed to the branch that needed them.
 """
 
@@ -35,7 +36,9 @@ class Driver:
         """Queue a search. `reserve` pages are its own while it runs (for searches that fill their room)."""
         if reserve > self.engine.target.runner.num_pages:
             have = self.engine.target.runner.num_pages
-            raise BadInput("budget.pages", f"{reserve} pages asked for, the pool has {have}; lower it or raise --kv-gib")
+            raise BadInput(
+                "budget.pages", f"{reserve} pages asked for, the pool has {have}; lower it or raise --kv-gib"
+            )
         session = Session(search, reward, budget or Budget(), reserve)
         self.sessions.append(session)
         self._waiting.append(session)
@@ -90,9 +93,11 @@ class Driver:
                 case Fork(source, n):
                     session.send(self._fork(session, source, n))
                 case Truncate(branch, length):
-                    session.send(self.engine.truncate(branch, length))
+                    self.engine.truncate(branch, length)
+                    session.send(None)
                 case Drop(branches):
-                    session.send(self._drop(session, list(branches)))
+                    self._drop(session, list(branches))
+                    session.send(None)
                 case Answers(branches):
                     session.send({b: self.extract(text_of(b, self.engine.target.codec)) for b in branches})
                 case Advance() as want if not session.goals:

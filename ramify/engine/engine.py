@@ -3,7 +3,8 @@
 The engine's laws (tests/laws/test_engine.py):
     1 fork is free of consequence     2 neighbours don't matter      3 chunks don't matter      4 room is exact
     5 truncate undoes advance         6 drop returns every page      7 every way of taking a step has plain's law
-Verbs are strict: one that does not fit raises OutOfPages and leaves the books as they were. The driver is what makes room.
+Verbs are strict: one that does not fit raises OutOfPages and leaves the books as they were. The driver is what makes
+room.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -277,7 +278,7 @@ class Engine:
     def _bad_runs(self, prompt: Prompt) -> tuple[tuple[int, ...], ...]:
         # a word is spelled differently after a space
         words = [text for word in prompt.sampling.bad_words for text in (word, " " + word.lstrip())]
-        runs = (tuple(self.target.codec.encode(text, add_begin=False)) for text in words)
+        runs = (tuple(self.target.codec.encode_after(text)) for text in words)
         return tuple(dict.fromkeys(run for run in runs if run))
 
     def _prompt_logprobs(self, branch: Branch, count: int) -> None:

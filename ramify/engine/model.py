@@ -15,7 +15,6 @@ from ramify.engine.runner import Chunk, Runner
 from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
 from ramify.kv.book import Book
 
-
 Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
 
 
@@ -134,7 +133,7 @@ class Model:
                 self.clone(by_id[leader], by_id[follower])
 
     def _reuse(self, branch: Branch) -> None:
-        """A branch that holds nothing may find its prompt in the prefix tree (all but the last token, which is read)."""
+        """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
         if self.held(branch) == 0 and branch.sampling.prompt_logprobs is None:
             end = min(branch.num_prompt, len(branch.tokens) - 1)
             self.book.close(branch.id)

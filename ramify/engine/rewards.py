@@ -34,5 +34,7 @@ def _score(shown: View, reward: Reward) -> float:
     if isinstance(score, bool):
         score = float(score)
     if not isinstance(score, int | float) or not math.isfinite(score):
-        raise RewardError(f"reward {reward.name!r} returned {score!r} for {shown.text[-60:]!r}; a finite number is expected")
+        raise RewardError(
+            f"reward {reward.name!r} returned {score!r} for {shown.text[-60:]!r}; a finite number is expected"
+        )
     return float(score)

@@ -34,7 +34,7 @@ class Costs:
 
 
 class Runner(Protocol):
-    """The numbers of one model. Laws: hidden rows depend on their own branch's tokens alone; chunking does not matter."""
+    """The numbers of one model. Laws: a hidden row depends on its own branch's tokens alone; chunks do not matter."""
 
     vocab_size: int
     max_positions: int

@@ -7,7 +7,6 @@ budget is spent. Branches one token behind go first (they are about to draw), th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 LONG_RUN = 16  # agreed tokens from which on a follower waits for its leader
 
 
@@ -38,7 +37,7 @@ def schedule(behind: Sequence[Behind], row_budget: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a branch that is behind stands: tokens its pages hold, the last of these pages (-1 for none), all its tokens."""
+    """Where a branch that is behind stands: tokens its pages hold, the last such page (-1 for none), all its tokens."""
 
     branch: int
     held: int
@@ -50,8 +49,8 @@ class Standing:
 def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
     """Branches that are about to read the same tokens from the same state: one reads, the others follow it.
 
-    Waiting costs a follower a step, so it follows only for a whole prompt, for a long run, or where it waits for nothing
-    (it wants exactly what the leader reads).
+    Waiting costs a follower a step, so it follows only for a whole prompt, for a long run, or where it waits for
+    nothing (it wants exactly what the leader reads).
 
     Returns: follower -> (leader, length up to which the leader reads for both).
     """

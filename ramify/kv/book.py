@@ -94,4 +94,6 @@ class Book:
             raise BooksUnbalanced(f"pages {wrong[:5]} are held {[refs[p] for p in wrong[:5]]} times, not as counted")
         idle = sum(published[p] and refs[p] == 1 for p in range(pool.num_pages))
         if pool.num_free != refs.count(0) or idle != pool.num_idle:
-            raise BooksUnbalanced(f"{pool.num_free} pages free and {pool.num_idle} idle, not {refs.count(0)} and {idle}")
+            raise BooksUnbalanced(
+                f"{pool.num_free} pages free and {pool.num_idle} idle, not {refs.count(0)} and {idle}"
+            )

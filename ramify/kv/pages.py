@@ -101,7 +101,7 @@ def pages_needed(pool: PagePool, demands: Iterable[tuple[PageTable, int]]) -> in
 
 
 def grow(pool: PagePool, table: PageTable, length: int) -> Copy | None:
-    """Give `table` writable slots up to `length` tokens; the copy that this needs, if any, is the caller's to carry out."""
+    """Give `table` writable slots up to `length` tokens; a copy that this needs is the caller's to carry out."""
     if length <= table.length:
         return None
     copy, filled = None, table.length % pool.page_size

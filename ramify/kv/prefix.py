@@ -43,7 +43,7 @@ class PrefixTree:
         return pages
 
     def publish(self, tokens: Sequence[int], pages: Sequence[int]) -> None:
-        """Make the full pages of committed `tokens` findable. Where the tree has such a page already, it keeps its own."""
+        """Make the full pages of committed `tokens` findable; where the tree has such a page, it keeps its own."""
         self._clock += 1
         node = self._root
         for key, page in zip(self._keys(tokens), pages, strict=False):

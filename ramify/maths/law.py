@@ -2,7 +2,8 @@
 
     R rows, V vocabulary, K support kept
 
-A `Law` is a distribution over a support: all tokens, or K ids per row. Greedy is the one-hot case (K = 1), not a special case.
+A `Law` is a distribution over a support: all tokens, or K ids per row. Greedy is the one-hot case (K = 1), not a
+special case.
 """
 
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def _penalise_row(row_V: Tensor, rule: Rule, prompt: Sequence[int], path: Sequen
         value = row_V[ids]
         row_V[ids] = torch.where(value > 0, value / rule.repetition_penalty, value * rule.repetition_penalty)
     if (rule.presence_penalty or rule.frequency_penalty) and path:
-        ids, counts = torch.tensor(path, device=row_V.device).unique(return_counts=True)
+        ids, counts = torch.unique(torch.tensor(path, device=row_V.device), return_counts=True)
         row_V[ids] -= rule.presence_penalty + rule.frequency_penalty * counts.to(row_V.dtype)
 
 

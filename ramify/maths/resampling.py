@@ -1,6 +1,7 @@
 """Resampling: from weighted particles to equally weighted ones. Every scheme is unbiased: E[copies of i] = n * w_i.
 
-Douc and Cappé, "Comparison of resampling schemes for particle filtering", ISPA 2005. An index of zero weight is never drawn.
+Douc and Cappé, "Comparison of resampling schemes for particle filtering", ISPA 2005. An index of zero weight is
+never drawn.
 
     N particles in, n out
 """

@@ -1,8 +1,8 @@
 """The model's own confidence: mean log-probability of the drawn tokens, natural logarithm, at most 0.
 
 Length-normalised on purpose: ranking by the sum prefers short texts, which is why engines that ranked by it dropped
-best_of. Log-probabilities are the kind the run's `logprobs_mode` says (raw by default). Sun et al. (arXiv:2410.20290) use its
-exponential, perplexity, as a reward.
+best_of. Log-probabilities are the kind the run's `logprobs_mode` says (raw by default). Sun et al.
+(arXiv:2410.20290) use its exponential, perplexity, as a reward.
 """
 
 from dataclasses import dataclass

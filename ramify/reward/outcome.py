@@ -1,7 +1,7 @@
 """An outcome reward model: a value head's number at the last token of the text.
 
-Cobbe et al., "Training Verifiers to Solve Math Word Problems", arXiv:2110.14168. Raw value: no sigmoid, no scale. The model
-reads each token of a branch once, over the branch's own pages.
+Cobbe et al., "Training Verifiers to Solve Math Word Problems", arXiv:2110.14168. Raw value: no sigmoid, no scale.
+The model reads each token of a branch once, over the branch's own pages.
 """
 
 from dataclasses import dataclass

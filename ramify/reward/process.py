@@ -2,9 +2,10 @@
 
 Lightman et al., "Let's Verify Step by Step", arXiv:2305.20050; Wang et al., "Math-Shepherd", arXiv:2312.08935.
 
-A text is as good as its steps: `reduce` says how they combine. "min" is the worst step's value (a chain breaks at its weakest
-link), "last" the last step's, "mean" their mean. A step ends with a line break; an unfinished last line counts with the value
-at its last token, so a text cut mid-step has a score too. Raw values: no sigmoid, no scale.
+A text is as good as its steps: `reduce` says how they combine. "min" is the worst step's value (a chain breaks at
+its weakest
+link), "last" the last step's, "mean" their mean. A step ends with a line break; an unfinished last line counts with
+the value at its last token, so a text cut mid-step has a score too. Raw values: no sigmoid, no scale.
 """
 
 from collections.abc import Callable, Sequence

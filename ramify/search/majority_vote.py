@@ -4,8 +4,8 @@ Wang et al., "Self-Consistency Improves Chain of Thought Reasoning in Language M
 
     N   paths        a_i   the answer read off path i
 
-Law: argmax_a of the number of i with a_i = a among N independent draws; ties go to the answer seen first. Paths without an
-answer do not vote. n=1 is plain sampling. No reward is asked.
+Law: argmax_a of the number of i with a_i = a among N independent draws; ties go to the answer seen first. Paths
+without an answer do not vote. n=1 is plain sampling. No reward is asked.
 """
 
 from ramify.core.protocols import Method, Select

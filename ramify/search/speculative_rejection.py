@@ -5,10 +5,10 @@ Sun et al., "Fast Best-of-N Decoding via Speculative Rejection", NeurIPS 2024, a
     b      candidates alive            tau    tokens each grew by until the pages were full
     s      reward of a partial text    alpha  fraction rejected at each cut
 
-Target: the candidate of highest final reward. A search, not a sampler: right only as far as partial rewards rank final ones.
-alpha=0 rejects nobody and is best-of-N, choice for choice; n=1 is plain sampling.
-Departures: a finished candidate is already paid for, so it is never cut; the survivors keep their pages, nothing is read
-twice; where a cut frees no page (alpha=0), the live go on past the budget and the driver finds the memory.
+Target: the candidate of highest final reward. A search, not a sampler: right only as far as partial rewards rank
+final ones. alpha=0 rejects nobody and is best-of-N, choice for choice; n=1 is plain sampling.
+Departures: a finished candidate is already paid for, so it is never cut; the survivors keep their pages, nothing is
+read twice; where a cut frees no page (alpha=0), the live go on past the budget and the driver finds the memory.
 """
 
 from math import ceil

@@ -1,7 +1,7 @@
 """Plurality of answers: the first candidate that gives the most frequent answer.
 
-Wang et al., arXiv:2203.11171. Ties go to the answer that was seen first; candidates without an answer do not vote; if none
-has one, the first candidate is chosen.
+Wang et al., arXiv:2203.11171. Ties go to the answer that was seen first; candidates without an answer do not vote;
+if none has one, the first candidate is chosen.
 """
 
 from collections import Counter

@@ -1,6 +1,7 @@
 """Answers weighted by reward: sum the candidates' probabilities of being right per answer.
 
-Li et al., "Making Large Language Models Better Reasoners with Step-Aware Verifier" (DiVeRSe), ACL 2023, arXiv:2206.02336.
+Li et al., "Making Large Language Models Better Reasoners with Step-Aware Verifier" (DiVeRSe), ACL 2023,
+arXiv:2206.02336.
 
 Scores are taken as logits, so a candidate's weight is sigmoid(score). The winner is the best-scored candidate of the
 heaviest answer; ties go to the answer seen first.

@@ -1,11 +1,12 @@
 """Every outcome of a randomised algorithm with its exact probability.
 
-The algorithm runs again and again, each time along another path of draws; a path's probability is the product of the masses
-of what was drawn. It runs through the very function that users run: only the draw is handed in.
+The algorithm runs again and again, each time along another path of draws; a path's probability is the product of the
+masses of what was drawn. It runs through the very function that users run: only the draw is handed in.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ramify.core.types import Branch
 from ramify.maths.law import Law
@@ -22,7 +23,10 @@ class Tape:
 
     def __call__(self, law: Law, branches: Sequence[Branch]) -> list[int]:
         """One prescribed token a row, in the rows' order."""
-        return [self._take(mass_K.tolist(), None if law.ids_RK is None else law.ids_RK[row].tolist()) for row, mass_K in enumerate(law.mass_RK)]
+        return [
+            self._take(mass_K.tolist(), None if law.ids_RK is None else law.ids_RK[row].tolist())
+            for row, mass_K in enumerate(law.mass_RK)
+        ]
 
     def choose(self, masses: Sequence[float]) -> int:
         """A prescribed outcome of any other draw, of the given masses."""
@@ -64,6 +68,6 @@ def outcomes(run: Callable[[Tape], Hashable], most: int = 1_000_000) -> dict[Has
     raise ValueError(f"more than {most} paths of draws: shorten the run")
 
 
-def total_variation(p: dict[Hashable, float], q: dict[Hashable, float]) -> float:
+def total_variation(p: Mapping[Any, float], q: Mapping[Any, float]) -> float:
     """Half the sum of absolute differences: 0 for equal laws, 1 for disjoint ones."""
     return sum(abs(p.get(key, 0.0) - q.get(key, 0.0)) for key in {*p, *q}) / 2

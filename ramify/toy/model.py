@@ -1,8 +1,8 @@
 """An enumerable language model: a table from the last tokens to exact next-token weights.
 
 The law of every text is known in closed form, so what an algorithm claims to sample can be checked by going through all
-outcomes (`toy.enumerate`) instead of by sampling. The weights are asymmetric on purpose: a symmetric target cannot see a
-flipped sign.
+outcomes (`toy.enumerate`) instead of by sampling. The weights are asymmetric on purpose: a symmetric target cannot
+see a flipped sign.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,10 @@ class ToyModel:
         state = self.salt * 2654435761 % 1000003
         for token in [self.vocab_size] * (self.order - len(context)) + list(context[-self.order :]):
             state = (state * 31 + token * 17 + 7) % 1000003
-        return torch.tensor([1.0 + (state * (7 * t + 3) // 5 + t * t) % self.sharpness for t in range(self.vocab_size)], dtype=torch.float64)
+        return torch.tensor(
+            [1.0 + (state * (7 * t + 3) // 5 + t * t) % self.sharpness for t in range(self.vocab_size)],
+            dtype=torch.float64,
+        )
 
     def logits(self, context: Sequence[int]) -> Tensor:
         """Next-token logits after a context, fp64 [V]."""
@@ -63,6 +66,19 @@ class ToyCodec:
         """Letters to tokens; others wrap around the vocabulary."""
         ids = [END if char == "." else 1 + (ord(char) - ord("a")) % (self.vocab_size - 1) for char in text]
         return [self._begin, *ids] if add_begin and self._begin is not None else ids
+
+    def encode_after(self, text: str) -> list[int]:
+        """Letters are the same everywhere."""
+        return self.encode(text, add_begin=False)
+
+    def token_bytes(self, token: int) -> bytes | None:
+        """One letter; the end token writes nothing."""
+        return self.decode([token]).encode() or None
+
+    @property
+    def strips_first_space(self) -> bool:
+        """There are no spaces."""
+        return False
 
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens to letters; the end token has no text."""

@@ -1,8 +1,9 @@
-"""Where laws are tried: something that makes fresh engines of one kind, and a recorder of the laws that were drawn from."""
+"""Where laws are tried: what makes fresh engines of one kind, and a recorder of the laws that were drawn from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ramify.core.protocols import Codec
 from ramify.core.sampling import Sampling
 from ramify.core.types import Branch, Prompt
 from ramify.engine.decoder_runner import DecoderRunner
@@ -12,7 +13,6 @@ from ramify.engine.model import Model
 from ramify.maths.law import Law
 from ramify.model.checkpoint import Checkpoint
 from ramify.model.paged import Mode
-from ramify.core.protocols import Codec
 from ramify.toy.model import ToyModel
 from ramify.toy.runner import toy_model
 
@@ -36,7 +36,7 @@ class Lab:
 
 @dataclass
 class Recorder:
-    """Draws as users do (or as `script` says), keeping every branch's laws: the evidence that two runs are compared by."""
+    """Draws as users do (or as `script` says) and keeps every branch's laws: what two runs are compared by."""
 
     script: dict[int, Sequence[int]] = field(default_factory=dict)  # address -> tokens to draw
     laws: dict[int, list[list[float]]] = field(default_factory=dict)  # address -> a mass a token, a law a draw
@@ -64,16 +64,22 @@ def toy_lab(page_size: int) -> Lab:
     """The enumerable toy behind the engine: arithmetic in fp64, nothing may differ at all."""
 
     def make(num_pages: int = 128, row_budget: int = 512, draw: Draw = addressed) -> Engine:
-        sizes = {"num_pages": num_pages, "page_size": page_size}
-        judge = toy_model("judge", ToyModel(salt=5), scores=True, **sizes)
-        return Engine(toy_model(**sizes), {"judge": judge}, row_budget=row_budget, draw=draw)
+        target = toy_model(num_pages=num_pages, page_size=page_size)
+        judge = toy_model("judge", ToyModel(salt=5), scores=True, num_pages=num_pages, page_size=page_size)
+        return Engine(target, {"judge": judge}, row_budget=row_budget, draw=draw)
 
     prompts = ((1, 2, 1), (2,), (2, 1, 1, 2, 2), (1, 1, 2, 1, 2, 1, 2))
     return Lab(f"toy, pages of {page_size}", make, prompts, page_size, 0.0)
 
 
 def decoder_lab(
-    name: str, checkpoint: Checkpoint, codec: Codec, mode: Mode, prompts: Sequence[Sequence[int]], *, page_size: int = 16
+    name: str,
+    checkpoint: Checkpoint,
+    codec: Codec,
+    mode: Mode,
+    prompts: Sequence[Sequence[int]],
+    *,
+    page_size: int = 16,
 ) -> Lab:
     """A real model behind the engine, in one mode."""
 

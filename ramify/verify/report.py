@@ -1,4 +1,4 @@
-"""`ramify verify`: the proofs as rows. On the toy everything is exact; on a model, within what its arithmetic allows."""
+"""`ramify verify`: the proofs as rows. Exact on the toy; on a model, within what its arithmetic allows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter

@@ -1,7 +1,7 @@
 """What the searches claim, enumerated on the toy: every outcome of every draw, run through the driver as users run it.
 
-Each function returns the total variation between the law that a search has and the one it claims (0 is exactly; rounding of
-fp64 sums is below 1e-12).
+Each function returns the total variation between the law that a search has and the one it claims (0 is exactly;
+rounding of fp64 sums is below 1e-12).
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -107,17 +107,16 @@ def _majority(group: list[tuple[int, ...]]) -> int:
 
 def searches_have_their_laws() -> dict[str, float]:
     """Claim -> total variation between the enumerated law and the claimed one."""
-    plain = SAMPLINGS["plain"]
-    rows = {f"sample is the model's law: {name}": total_variation(_law_of("sample", s), dict(text_law(s))) for name, s in SAMPLINGS.items()}
-    onehot = dict(text_law(SAMPLINGS["temperature 0"]))
-    rows["greedy is one-hot"] = total_variation(_law_of("greedy", plain), onehot)
-    rows["best-of-n is the maximum of n draws"] = total_variation(_law_of("best-of-n", plain, n=2), _chosen(2, _highest))
-    rows["majority-vote is the plurality of n draws"] = total_variation(
-        _law_of("majority-vote", plain, n=2), _chosen(2, _majority)
-    )
-    same = _law_of("best-of-n", plain, n=2)
+    plain, rows = SAMPLINGS["plain"], dict[str, float]()
+    texts = text_law(plain)
+    for name, sampling in SAMPLINGS.items():
+        rows[f"sample is the model's law: {name}"] = total_variation(_law_of("sample", sampling), text_law(sampling))
+    rows["greedy is one-hot"] = total_variation(_law_of("greedy", plain), text_law(SAMPLINGS["temperature 0"]))
+    best, vote = _law_of("best-of-n", plain, n=2), _law_of("majority-vote", plain, n=2)
+    rows["best-of-n is the maximum of n draws"] = total_variation(best, _chosen(2, _highest))
+    rows["majority-vote is the plurality of n draws"] = total_variation(vote, _chosen(2, _majority))
     for method in ("best-of-n", "majority-vote", "speculative-rejection"):
-        rows[f"{method} with n=1 is sampling"] = total_variation(_law_of(method, plain, n=1, pages=40), dict(text_law(plain)))
+        rows[f"{method} with n=1 is sampling"] = total_variation(_law_of(method, plain, n=1, pages=40), texts)
     rejection = _law_of("speculative-rejection", plain, n=2, alpha=0.0, pages=5)
-    rows["speculative-rejection with alpha=0 is best-of-n"] = total_variation(rejection, same)
+    rows["speculative-rejection with alpha=0 is best-of-n"] = total_variation(rejection, best)
     return rows

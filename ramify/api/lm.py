@@ -1,8 +1,8 @@
 """Everything wired together: load a model, search with it, or take its verbs in your own hands.
 
-    lm = ramify.load()
-    out = lm.search("Tom has 12 apples ...", "speculative-rejection", n=64, reward="builtin-prm")
-    a, b = lm.prefill("Once upon a time").fork(2)
+lm = ramify.load()
+out = lm.search("Tom has 12 apples ...", "speculative-rejection", n=64, reward="builtin-prm")
+a, b = lm.prefill("Once upon a time").fork(2)
 """
 
 import secrets
@@ -14,20 +14,21 @@ from typing import Any, Literal
 
 import torch
 
+from ramify.api.outcome import result_of
+from ramify.api.sources import BUILTIN_REWARDS, DTYPES, dtype_of, folder_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import Method, Reward
-from ramify.core.registry import lookup, names
-from ramify.core.results import Candidate, Result, TreeBranch
+from ramify.core.registry import lookup
+from ramify.core.results import Result
 from ramify.core.sampling import Sampling
 from ramify.core.strict import finite, from_mapping, keyword_options, whole
-from ramify.core.types import Branch, Budget, Ended, Prompt
+from ramify.core.types import Branch, Budget, Prompt
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
 from ramify.engine.ending import text_of
 from ramify.engine.engine import MAX_BRANCHES, Engine
 from ramify.engine.model import Model
-from ramify.engine.session import Session
 from ramify.model import checkpoint
 from ramify.model.chat import ChatTemplate
 from ramify.model.generation import GenerationDefaults
@@ -39,10 +40,6 @@ from ramify.reward.outcome import OutcomeReward
 from ramify.reward.process import ProcessReward
 from ramify.tasks import extract_answer
 
-BUILTIN = Path(__file__).parent / "builtin"
-BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "orm", "prm")}
-BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLING_FIELDS = {f.name for f in fields(Sampling)}
 Text = str | Sequence[int] | Sequence[Mapping[str, str]]  # text, token ids, or chat messages
 RewardLike = str | Path | Reward | Callable[[str, str], float]
@@ -73,7 +70,7 @@ def load(
     Raises:
         CheckpointError: the folder cannot be read. BadInput: an option is out of range.
     """
-    folder = _folder(model)
+    folder = folder_of(model)
     if dtype not in ("auto", *DTYPES):
         raise UnknownName("dtype", dtype, ["auto", *DTYPES])
     if mode not in ("fast", "exact", "reference"):
@@ -83,7 +80,7 @@ def load(
     where = ("cuda" if torch.cuda.is_available() and mode != "exact" else "cpu") if device == "auto" else device
     return LM(
         folder,
-        dtype=_dtype(dtype, mode, folder),
+        dtype=dtype_of(dtype, mode, folder),
         mode=mode,
         device=where,
         kv_bytes=int(kv_gib * 2**30),
@@ -147,8 +144,8 @@ class LM:
     ) -> list[Result]:
         """Run one method on many prompts in one continuous batch; results in the prompts' order.
 
-        Prompt i of seed s gives what `search(prompt, seed=s + i)` gives. `reward` may be one for all or a list, one each.
-        The first error is raised after all others have ended.
+        Prompt i of seed s gives what `search(prompt, seed=s + i)` gives. `reward` may be one for all or a list, one
+        each. The first error is raised after all others have ended.
         """
         chosen: Method = lookup("method", method)
         sampling, own = self._options(chosen, options)
@@ -167,7 +164,7 @@ class LM:
         for session in sessions:
             if session.error is not None:
                 raise session.error
-        return [self._result(session, method, seed + i) for i, session in enumerate(sessions)]
+        return [result_of(session, method, seed + i, self.tokenizer) for i, session in enumerate(sessions)]
 
     def prefill(self, prompt: Text, *, seed: int | None = None, **sampling: Any) -> "Handle":
         """Read a prompt and stand at its end, the verbs in hand.
@@ -185,10 +182,11 @@ class LM:
         if isinstance(prompt, str):
             return self.tokenizer.encode(prompt) if prompt else []
         if prompt and isinstance(prompt[0], Mapping):
-            return self.tokenizer.encode(self.chat.render(prompt), add_begin=False)  # type: ignore[arg-type]
-        if not all(isinstance(token, int) and not isinstance(token, bool) for token in prompt):
+            return self.chat.encode(self.tokenizer, prompt)  # type: ignore[arg-type]
+        ids = [token for token in prompt if isinstance(token, int) and not isinstance(token, bool)]
+        if len(ids) != len(prompt):
             raise BadInput("prompt", "a text, token ids, or chat messages (dicts with role and content) are expected")
-        return [int(token) for token in prompt]  # type: ignore[call-overload]
+        return ids
 
     def reward(self, wish: RewardLike) -> Reward:
         """The reward behind a name, a folder or a function; a reward model is loaded once."""
@@ -210,7 +208,9 @@ class LM:
     def __enter__(self) -> "LM":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.engine.drop(list(self.engine.branches.values()))
 
     def _model(self, role: str, folder: Path) -> Model:
@@ -223,7 +223,9 @@ class LM:
             mode=self.mode,
             share_prefixes=self._share_prefixes,
         )
-        return Model(role, runner, self.tokenizer if role == "target" else Tokenizer.load(folder), scores=loaded.head is not None)
+        return Model(
+            role, runner, self.tokenizer if role == "target" else Tokenizer.load(folder), scores=loaded.head is not None
+        )
 
     def _load_reward(self, name: str) -> Reward:
         if name == "logprob":
@@ -231,9 +233,11 @@ class LM:
         folder = BUILTIN_REWARDS.get(name, Path(name))
         if not folder.is_dir():
             raise UnknownName("reward", name, [*BUILTIN_REWARDS, "logprob", "a folder"])
-        if Tokenizer.load(folder).fingerprint != self.tokenizer.fingerprint:
-            remedy = "A reward reads the target's tokens; use one trained with this tokenizer, or a function of the text."
-            raise Incompatible(f"reward {name!r}", f"target {str(self.folder)!r} (another tokenizer)", remedy)
+        if unlike := self.tokenizer.disagreement(Tokenizer.load(folder)):
+            remedy = (
+                f"A reward reads the target's tokens ({unlike}); take one of this tokenizer, or a function of the text."
+            )
+            raise Incompatible(f"reward {name!r}", f"target {str(self.folder)!r}", remedy)
         model = self._model(name, folder)
         if not model.scores:
             raise CheckpointError(f"reward {name!r}: the folder has no value head (score.weight)")
@@ -243,10 +247,14 @@ class LM:
             return ProcessReward(name, name, self.tokenizer)
         return OutcomeReward(name, name)
 
-    def _rewards_of(self, method: Method, wish: RewardLike | Sequence[RewardLike] | None, count: int) -> list[Reward | None]:
+    def _rewards_of(
+        self, method: Method, wish: RewardLike | Sequence[RewardLike] | None, count: int
+    ) -> list[Reward | None]:
         if wish is None:
             if method.uses_reward:
-                raise BadInput("reward", f"{method.name} ranks by one: 'builtin-prm', 'logprob', a folder or a function")
+                raise BadInput(
+                    "reward", f"{method.name} ranks by one: 'builtin-prm', 'logprob', a folder or a function"
+                )
             return [None] * count
         if isinstance(wish, str | Path) or not isinstance(wish, Sequence):
             return [self.reward(wish)] * count
@@ -274,40 +282,6 @@ class LM:
         if method.uses_room and budget.pages is None:
             return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
         return budget
-
-    def _result(self, session: Session, method: str, seed: int) -> Result:
-        selection = session.result
-        assert selection is not None
-        candidates = {id(e): self._candidate(e) for e in selection.ended}
-        best = candidates.get(id(selection.best)) or self._candidate(selection.best)
-        tree = tuple(
-            TreeBranch(
-                id=node.branch.id,
-                parent=node.branch.parent if node.branch.parent in session.tree else None,
-                forked_at=node.branch.forked_at - node.branch.num_prompt,
-                length=node.branch.num_generated,
-                text=text_of(node.branch, self.tokenizer),
-                score=node.score,
-                ended=node.ended,
-                best=node.branch is selection.best.branch,
-            )
-            for node in session.tree.values()
-        )
-        prompt_logprobs = tuple(selection.best.branch.prompt_logprobs)
-        ledger = session.ledger
-        return Result(best, tuple(candidates.values()), selection.rounds, tree, ledger, method, seed, prompt_logprobs)
-
-    def _candidate(self, ended: Ended) -> Candidate:
-        branch = ended.branch
-        return Candidate(
-            text=text_of(branch, self.tokenizer),
-            score=ended.score,
-            tokens=branch.num_generated,
-            stopped_because=ended.stopped_because,
-            answer=ended.answer,
-            token_ids=tuple(branch.generated),
-            logprobs=tuple(branch.logprobs),
-        )
 
 
 class Handle:
@@ -341,7 +315,9 @@ class Handle:
     def __enter__(self) -> "Handle":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.drop()
 
     @property
@@ -370,32 +346,3 @@ def advance_together(handles: Iterable[Handle], n: int = 1) -> None:
     handles = list(handles)
     if handles:
         handles[0].lm.engine.advance([h.branch for h in handles], n)
-
-
-def methods() -> list[Method]:
-    """Every registered method."""
-    return [lookup("method", name) for name in names("method")]
-
-
-def _folder(model: str | Path) -> Path:
-    if str(model) == "builtin":
-        return BUILTIN_MODELS["target"]
-    if str(model).startswith("builtin-") and str(model)[8:] in BUILTIN_MODELS:
-        return BUILTIN_MODELS[str(model)[8:]]
-    folder = Path(model).expanduser()
-    return folder if folder.is_dir() else _from_hub(str(model))
-
-
-def _from_hub(name: str) -> Path:
-    try:
-        hub = lookup("hub", "download")
-    except ImportError as error:
-        raise CheckpointError(f"model {name!r}: no such folder; for a hub name install ramify[hub]") from error
-    return Path(hub(name))
-
-
-def _dtype(wish: str, mode: Mode, folder: Path) -> torch.dtype:
-    if wish != "auto":
-        return DTYPES[wish]
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    return torch.float32 if mode == "exact" or size < 100 * 2**20 else torch.bfloat16

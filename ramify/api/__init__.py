@@ -1,0 +1,13 @@
+"""The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
+
+from ramify.api.lm import LM, Handle, advance_together, load
+from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
+from ramify.core.protocols import Method
+from ramify.core.registry import lookup, names
+
+__all__ = ["BUILTIN", "BUILTIN_MODELS", "BUILTIN_REWARDS", "LM", "Handle", "advance_together", "load", "methods"]
+
+
+def methods() -> list[Method]:
+    """Every registered method."""
+    return [lookup("method", name) for name in names("method")]

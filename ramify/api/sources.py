@@ -1,0 +1,44 @@
+"""Where models come from: the built-in ones, folders, the hub; and in which type they are computed."""
+
+from pathlib import Path
+
+import torch
+
+from ramify.core.errors import CheckpointError
+from ramify.core.registry import lookup
+from ramify.model.paged import Mode
+
+BUILTIN = Path(__file__).parent.parent / "builtin"
+BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "orm", "prm")}
+BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def folder_of(model: str | Path) -> Path:
+    """The folder behind "builtin", "builtin-draft", a path or a hub name.
+
+    Raises:
+        CheckpointError: there is no such folder, and no hub to ask.
+    """
+    if str(model) == "builtin":
+        return BUILTIN_MODELS["target"]
+    if str(model).startswith("builtin-") and str(model)[8:] in BUILTIN_MODELS:
+        return BUILTIN_MODELS[str(model)[8:]]
+    folder = Path(model).expanduser()
+    return folder if folder.is_dir() else _from_hub(str(model))
+
+
+def _from_hub(name: str) -> Path:
+    try:
+        hub = lookup("hub", "download")
+    except ImportError as error:
+        raise CheckpointError(f"model {name!r}: no such folder; for a hub name install ramify[hub]") from error
+    return Path(hub(name))
+
+
+def dtype_of(wish: str, mode: Mode, folder: Path) -> torch.dtype:
+    """The weights' type; "auto" is decided by the mode and the size of the weights."""
+    if wish != "auto":
+        return DTYPES[wish]
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return torch.float32 if mode == "exact" or size < 100 * 2**20 else torch.bfloat16
