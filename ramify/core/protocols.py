@@ -67,12 +67,8 @@ class Codec(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, without special tokens."""
 
-    def token_bytes(self, token: int) -> bytes | None:
-        """The bytes a token writes in the middle of a text; None for special tokens and unused ids."""
-
-    @property
-    def strips_first_space(self) -> bool:
-        """Whether decoding drops the space before a text's first word."""
+    def continuation(self, context: Sequence[int], ids: Sequence[int]) -> str:
+        """What `ids` add to the text of `context`."""
 
 
 Extract = Callable[[str], Hashable]

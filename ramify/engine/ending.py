@@ -2,7 +2,6 @@
 
 from ramify.core.protocols import Codec
 from ramify.core.types import Branch
-from ramify.model.textstream import continuation
 
 TAIL = 16  # tokens decoded beside the longest stop text's own, to find it where tokens cut it oddly
 
@@ -22,7 +21,7 @@ def settle(branch: Branch, codec: Codec) -> None:
 
 def text_of(branch: Branch, codec: Codec) -> str:
     """The generated text, without end token or stop text."""
-    text = continuation(codec, branch.tokens[: branch.num_prompt], branch.generated)
+    text = codec.continuation(branch.tokens[: branch.num_prompt], branch.generated)
     return text if branch.text_end is None else text[: branch.text_end]
 
 
@@ -31,7 +30,7 @@ def _meets_stop_text(branch: Branch, codec: Codec) -> bool:
     tail = codec.decode(branch.generated[-window:])
     if not any(stop in tail for stop in branch.sampling.stop):
         return False
-    text = continuation(codec, branch.tokens[: branch.num_prompt], branch.generated)
+    text = codec.continuation(branch.tokens[: branch.num_prompt], branch.generated)
     found = [at for stop in branch.sampling.stop if (at := text.find(stop)) >= 0]
     if not found:
         return False

@@ -71,14 +71,9 @@ class ToyCodec:
         """Letters are the same everywhere."""
         return self.encode(text, add_begin=False)
 
-    def token_bytes(self, token: int) -> bytes | None:
-        """One letter; the end token writes nothing."""
-        return self.decode([token]).encode() or None
-
-    @property
-    def strips_first_space(self) -> bool:
-        """There are no spaces."""
-        return False
+    def continuation(self, context: Sequence[int], ids: Sequence[int]) -> str:
+        """Letters are the same everywhere."""
+        return self.decode(ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens to letters; the end token has no text."""
