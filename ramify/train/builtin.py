@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from ramify.model.checkpoint import ValueHead, load
 from ramify.model.config import DecoderConfig
 from ramify.tasks import TRAINING, generate
-from ramify.train.evaluate import evaluation_problems, greedy_accuracy
+from ramify.train.evaluate import evaluation_problems, greedy_right
 from ramify.train.export import export
 from ramify.train.initial import copy_decoder, new_decoder
 from ramify.train.language import LanguageObjective
@@ -106,7 +106,8 @@ def make_language_model(
     problems = evaluation_problems(MEASURED_PROBLEMS)
 
     def measure() -> dict[str, float]:
-        return {"held_out_greedy": greedy_accuracy(decoder, tokenizer, problems)}
+        right = greedy_right(decoder, tokenizer, problems)
+        return {"held_out_greedy": sum(right) / len(right)}
 
     work = Work(folder=run.work / name, resume=run.resume)
     train(objective, Optimiser(decoder, [], budget.rate), budget, work, measure)

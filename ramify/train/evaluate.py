@@ -40,11 +40,10 @@ def solutions(
     return ids
 
 
-def greedy_accuracy(decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Problem]) -> float:
-    """The share of problems whose greedy solution is right, in 0..1."""
+def greedy_right(decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Problem]) -> list[bool]:
+    """For each problem, whether its greedy solution is right."""
     ids = solutions(decoder, tokenizer, problems, Sampling(temperature=0.0))
-    texts = tokenizer.decode_batch(ids)
-    return sum(map(check, problems, texts)) / len(problems)
+    return list(map(check, problems, tokenizer.decode_batch(ids)))
 
 
 def sample_groups(

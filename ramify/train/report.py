@@ -1,7 +1,7 @@
 """REPORT.json and MODEL_CARD.md: measured on the weights as they are shipped."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ramify.train.evaluate import (
     EVALUATION_SEED,
     coverage,
     evaluation_problems,
-    greedy_accuracy,
+    greedy_right,
     judge,
     reward_numbers,
     sample_groups,
@@ -73,37 +73,48 @@ is the recipe.
 """
 
 
-def measure_builtin(out: Path, num_problems: int, samples: int) -> dict[str, float]:
-    """Every number of the report from the weights in `out`, on the first held-out problems.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of the report, and which problems the target solves greedily."""
+
+    numbers: dict[str, float]
+    greedy_right: list[bool]
+
+
+def measure_builtin(out: Path, num_problems: int, samples: int) -> Measured:
+    """Measure the weights in `out` on the first held-out problems.
 
     `samples` solutions of each problem are drawn at temperature 1 from a fixed seed.
     """
     tokenizer = Tokenizer.from_file(str(out / "target" / "tokenizer.json"))
     problems = evaluation_problems(num_problems)
     target, draft = load(out / "target").decoder, load(out / "draft").decoder
+    right = greedy_right(target, tokenizer, problems)
     groups = sample_groups(target, tokenizer, problems, samples, SAMPLE_SEED)
-    tokens = [len(s.solution) for group in groups for s in group]
-    numbers = {
-        "greedy": greedy_accuracy(target, tokenizer, problems),
-        "draft_greedy": greedy_accuracy(draft, tokenizer, problems),
-        **{f"coverage_{k}": coverage(groups, k) for k in COVERAGES if k <= samples},
-        "solution_tokens": sum(tokens) / len(tokens),
-    }
     judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
-    return numbers | reward_numbers(tokenizer, judged)
+    lengths = [len(s.solution) for group in groups for s in group]
+    numbers = {
+        "greedy": sum(right) / len(right),
+        "draft_greedy": sum(greedy_right(draft, tokenizer, problems)) / len(problems),
+        **{f"coverage_{k}": coverage(groups, k) for k in COVERAGES if k <= samples},
+        "solution_tokens": sum(lengths) / len(lengths),
+        **reward_numbers(tokenizer, judged),
+    }
+    return Measured(numbers, right)
 
 
 def write_report(
-    out: Path, *, seed: int, scale: Scale = FULL, num_problems: int = 400, samples: int = 64
+    out: Path, *, seed: int, scale: Scale = FULL, num_problems: int = 256, samples: int = 64
 ) -> None:
-    """Measure and write both files into `out`."""
-    numbers = measure_builtin(out, num_problems, samples)
+    """Measure and write both files into `out`.
+
+    ValueError when there is nothing to tell apart: every sample right, or every one wrong.
+    """
+    measured = measure_builtin(out, num_problems, samples)
     loaded = {name: load(out / name) for name in MODELS}
-    parameters = {
-        f"{name}_parameters": model.decoder.num_parameters for name, model in loaded.items()
-    }
+    parameters = {f"{n}_parameters": m.decoder.num_parameters for n, m in loaded.items()}
     report: dict[str, Any] = {
-        "numbers": {name: round(value, 4) for name, value in numbers.items()},
+        "numbers": {name: round(value, 4) for name, value in measured.numbers.items()},
         "problems": num_problems,
         "samples": samples,
         "evaluation_seed": EVALUATION_SEED,
@@ -112,25 +123,26 @@ def write_report(
         "parameters": parameters,
         "seed": seed,
         "scale": asdict(scale),
+        "greedy_right": "".join("01"[right] for right in measured.greedy_right),
     }
     (out / "REPORT.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    card = CARD.format_map(
-        {
-            **dict.fromkeys((f"coverage_{k}" for k in COVERAGES), float("nan")),
-            **numbers,
-            **parameters,
-        }
-        | {
-            "problems": num_problems,
-            "seed": seed,
-            "vocab_size": loaded["target"].config["vocab_size"],
-        }
-        | {"target_steps": scale.target_budget.steps, "target_batch": scale.target_budget.batch}
-        | {"draft_steps": scale.draft_budget.steps, "reward_steps": scale.reward_budget.steps}
-        | {"reward_batch": scale.reward_budget.batch, "reward_samples": scale.reward_samples}
-        | {"reward_problems": scale.reward_problems}
-    )
+    facts = {"problems": num_problems, "seed": seed, **_budget_facts(scale)}
+    facts["vocab_size"] = loaded["target"].config["vocab_size"]
+    missing = {f"coverage_{k}": float("nan") for k in COVERAGES}
+    card = CARD.format_map(missing | measured.numbers | parameters | facts)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def _budget_facts(scale: Scale) -> dict[str, int]:
+    return {
+        "target_steps": scale.target_budget.steps,
+        "target_batch": scale.target_budget.batch,
+        "draft_steps": scale.draft_budget.steps,
+        "reward_steps": scale.reward_budget.steps,
+        "reward_batch": scale.reward_budget.batch,
+        "reward_samples": scale.reward_samples,
+        "reward_problems": scale.reward_problems,
+    }
 
 
 def _reward(folder: Path) -> tuple[Decoder, Tensor]:

@@ -13,7 +13,7 @@ from ramify.train.labels import Labelled, label
 from ramify.train.language import prompt_ids
 from ramify.train.sample import Sampling, complete
 
-PROBLEMS_AT_ONCE = 32
+PROBLEMS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

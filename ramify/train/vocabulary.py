@@ -12,7 +12,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 
 BEGIN, END = "<|begin|>", "<|end|>"
 BEGIN_ID, END_ID = 0, 1
-PIECES = r"\n|\d| [-+*/=] (?=[\d(])| ?\p{L}+| ?[^\s\p{L}\d]+|[^\S\n]+"
+PIECES = r"\n|\d| [-+*/=] (?!\?)| ?\p{L}+| ?[^\s\p{L}\d]+|[^\S\n]+"
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\\n' }}{% endif %}"

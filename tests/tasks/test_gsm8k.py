@@ -9,7 +9,7 @@ from ramify.tasks import check, load_gsm8k, parse_gsm8k
 
 FILE = Path(__file__).parents[3] / "shared" / "assets" / "eval" / "gsm8k" / "test.jsonl"
 RECORD = {
-    "question": "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts?",
+    "question": "A robe takes 2 bolts of blue fiber and half that much white fiber. How many?",
     "answer": "It takes 2/2=<<2/2=1>>1 bolt of white\nSo the total is 2+1=<<2+1=3>>3 bolts\n#### 3",
 }
 

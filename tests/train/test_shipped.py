@@ -1,0 +1,65 @@
+"""The models that ship: their numbers are inside the promised window, and they are true."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ramify
+from ramify.model.checkpoint import load
+from ramify.train.evaluate import evaluation_problems
+from ramify.train.report import MODELS, Measured, measure_builtin
+
+BUILTIN = Path(ramify.__file__).parent / "builtin"
+PROBLEMS, SAMPLES = 32, 8
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((BUILTIN / "REPORT.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    return measure_builtin(BUILTIN, PROBLEMS, SAMPLES)
+
+
+def test_numbers_are_in_the_window(report: dict[str, Any]) -> None:
+    numbers = report["numbers"]
+    assert report["problems"] >= 200
+    assert 0.35 <= numbers["greedy"] <= 0.70
+    assert numbers["coverage_64"] >= 0.95
+    assert numbers["prm_step_auc"] >= 0.90
+    assert numbers["best_by_prm"] > numbers["greedy"]
+    assert numbers["best_by_orm"] > numbers["greedy"]
+
+
+def test_greedy_answers_are_the_reported_ones(report: dict[str, Any], measured: Measured) -> None:
+    """Problem by problem; one in sixteen may differ, where rounding breaks a tie."""
+    reported = [c == "1" for c in report["greedy_right"][:PROBLEMS]]
+    assert (
+        sum(a != b for a, b in zip(reported, measured.greedy_right, strict=True)) <= PROBLEMS // 16
+    )
+
+
+def test_rewards_are_as_good_as_reported(report: dict[str, Any], measured: Measured) -> None:
+    """Measured on a small part, so 0.06 either way (about four standard errors) is allowed."""
+    for name in ("prm_step_auc", "prm_token_auc", "orm_final_auc"):
+        assert measured.numbers[name] == pytest.approx(report["numbers"][name], abs=0.06)
+
+
+def test_parameters_are_the_reported_ones(report: dict[str, Any]) -> None:
+    for name in MODELS:
+        assert (
+            load(BUILTIN / name).decoder.num_parameters
+            == report["parameters"][f"{name}_parameters"]
+        )
+
+
+def test_size_and_no_problem_twice() -> None:
+    files = [path for path in BUILTIN.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 22_000_000
+    texts = [problem.text for problem in evaluation_problems(256)]
+    assert len(set(texts)) == len(texts)
