@@ -153,9 +153,8 @@ class Tokenizer:
     @cached_property
     def _strips_first_space(self) -> bool:
         """Whether the space before a text's first word is not part of the text (Llama 2)."""
-        words = (i for i, token in enumerate(self.tokens) if len(token) > 1 and token.startswith("▁"))
-        word = next(words, None)
-        return word is not None and not self.decode([word]).startswith(" ")
+        word = next((i for i, token in enumerate(self.tokens) if token.startswith("▁")), None)
+        return word is not None and self.decode([word, word]).encode() != self._pieces.bytes_of(word) * 2
 
     @cached_property
     def _plain(self) -> tokenizers.Tokenizer:

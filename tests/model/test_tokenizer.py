@@ -96,7 +96,7 @@ def test_encode_after_puts_no_space_in_front():
 @given(family=st.sampled_from(sorted(FAMILIES)), prompt=TEXTS, text=TEXTS)
 def test_a_stream_never_writes_half_a_character(family, prompt, text):
     tokenizer = of(family)
-    context, ids = tokenizer.encode(prompt), tokenizer.encode_after(text)
+    context, ids = tokenizer.encode("a" + prompt), tokenizer.encode_after(text)
     stream = tokenizer.stream(context)
     pieces = [stream.push(token) for token in ids]
     assert "".join(pieces) == text == tokenizer.continuation(context, ids)
