@@ -1,7 +1,6 @@
 """The picture of a comparison: quality against compute, one line a method, 95% intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ramify.cli.interval import Interval
@@ -19,12 +18,7 @@ COLOURS = ("#4c566a", "#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#d
 MARKERS = "osD^vPXh"
 
 
-@dataclass(frozen=True)
-class Point:
-    """One method at one budget."""
-
-    flops: float  # a problem, all models together
-    quality: Interval
+Point = tuple[float, Interval]  # FLOPs a problem of all models together, quality
 
 
 def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
@@ -39,12 +33,12 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for place, (name, points) in enumerate(curves.items()):
-        ordered = sorted(points, key=lambda point: point.flops)
-        means = [100 * p.quality.mean for p in ordered]
-        below = [100 * (p.quality.mean - p.quality.low) for p in ordered]
-        above = [100 * (p.quality.high - p.quality.mean) for p in ordered]
+        ordered = sorted(points, key=lambda point: point[0])
+        means = [100 * quality.mean for _, quality in ordered]
+        below = [100 * (quality.mean - quality.low) for _, quality in ordered]
+        above = [100 * (quality.high - quality.mean) for _, quality in ordered]
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        flops = [p.flops for p in ordered]
+        flops = [cost for cost, _ in ordered]
         axes.errorbar(flops, means, (below, above), label=name, capsize=3, markersize=6, color=colour, marker=marker)
     axes.set_xscale("log")
     axes.set_xlabel("compute a problem: FLOPs of all models, prompt and reward included")

@@ -47,6 +47,11 @@ class Face(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
+def visible(text: str) -> str:
+    """Text from a model, safe to print: control characters but line breaks and tabs become a visible mark."""
+    return "".join(mark if mark in "\n\t" or mark.isprintable() else "\ufffd" for mark in text)
+
+
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Step]:
     """Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
@@ -65,7 +70,7 @@ def _lines(title: str, total: int) -> Step:
     def step(done: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= QUIET_SECONDS or done == total:
+        if now - last >= QUIET_SECONDS or (done == total > 1):
             last = now
             print(f"{title}: {done} of {total}, {now - started:.0f} s", file=sys.stderr, flush=True)
 

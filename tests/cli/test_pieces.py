@@ -11,22 +11,24 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ramify.cli import document, interval, plot, quantities
-from ramify.cli.tree import Leaf, draw, shorten
+from ramify.cli.terminal import visible
+from ramify.cli.tree import draw, shorten
+from ramify.core.results import TreeBranch
 
 
-def leaf(number: int, **more: object) -> Leaf:
-    values = {"parent": 1, "forked_at": 0, "text": "a\nb", "tokens": 7, "score": 0.5, "stopped_because": "stop"} | more
-    return Leaf(id=number, **values)  # type: ignore[arg-type]
+def branch(number: int, **more: object) -> TreeBranch:
+    values = {"parent": 1, "forked_at": 0, "text": "a\nb", "length": 7, "score": 0.5, "ended": "stop"} | more
+    return TreeBranch(id=number, **values)  # type: ignore[arg-type]
 
 
-def printed(leaves: list[Leaf], width: int = 80, **more: int) -> list[str]:
+def printed(leaves: list[TreeBranch], width: int = 80, **more: int) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
     console.print(draw("How many apples?", leaves, width, **more))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
 
 
 def test_tree_says_score_length_end_and_text() -> None:
-    lines = printed([leaf(2, stopped_because="rejected"), leaf(3, score=None, best=True, text="12 + 7 = 19\n#### 19")])
+    lines = printed([branch(2, ended="rejected"), branch(3, score=None, best=True, text="12 + 7 = 19\n#### 19")])
     assert lines == [
         "How many apples?",
         "├── ★ #2        –    7 tok stop       12 + 7 = 19 / #### 19",
@@ -35,25 +37,25 @@ def test_tree_says_score_length_end_and_text() -> None:
 
 
 def test_tree_puts_a_fork_under_its_parent() -> None:
-    lines = printed([leaf(2), leaf(3, parent=2, forked_at=20), leaf(4, parent=99)])
+    lines = printed([branch(2), branch(3, parent=2, forked_at=20), branch(4, parent=99)])
     assert lines[2].startswith("│   └──   #2") and "from token 20" in lines[2]
     assert lines[3].startswith("└──   #3")
 
 
 def test_tree_leads_to_the_best_first() -> None:
-    lines = printed([leaf(2, score=0.9), leaf(3, score=0.1), leaf(4, parent=3, best=True)])
+    lines = printed([branch(2, score=0.9), branch(3, score=0.1), branch(4, parent=3, best=True)])
     assert [line.split("#")[1][0] for line in lines[1:]] == ["2", "3", "1"]
 
 
 def test_tree_sums_up_the_rest() -> None:
     ends = ["rejected"] * 4 + ["stop"] * 5
-    lines = printed([leaf(i, score=i / 10, stopped_because=end) for i, end in enumerate(ends, 2)], shown=2)
+    lines = printed([branch(i, score=i / 10, ended=end) for i, end in enumerate(ends, 2)], shown=2)
     assert lines[3] == "└── and 7 more: 4 rejected, 3 stop; scores 0.200 to 0.800"
 
 
 @given(st.integers(20, 120), st.text(max_size=300))
 def test_tree_never_passes_the_width(width: int, text: str) -> None:
-    lines = printed([leaf(2, text=text, best=True), leaf(3, parent=2, text=text)], width=width)
+    lines = printed([branch(2, text=text, best=True), branch(3, parent=2, text=text)], width=width)
     assert max(map(len, lines)) <= width
 
 
@@ -118,7 +120,11 @@ def test_quantities(text: str, expected: str) -> None:
 
 
 def test_plot(tmp_path: Path) -> None:
-    points = [plot.Point(1e9, interval.fraction([1.0, 0.0])), plot.Point(4e9, interval.fraction([1.0, 1.0]))]
+    points = [(1e9, interval.fraction([1.0, 0.0])), (4e9, interval.fraction([1.0, 1.0]))]
     target = tmp_path / "new" / "curve.png"
     plot.save({"greedy": points[:1], "best-of-n": points}, "Built-in target, 100 problems", target)
     assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_text_of_a_model_cannot_steer_the_terminal() -> None:
+    assert visible("a\x1b[31m\n\tü\x07\r") == "a\ufffd[31m\n\tü\ufffd\ufffd"

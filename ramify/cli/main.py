@@ -1,0 +1,38 @@
+"""The command `ramify`."""
+
+from typing import Annotated
+
+import typer
+
+from ramify import __version__
+from ramify.cli.compare import compare
+from ramify.cli.run import run
+from ramify.cli.terminal import Face
+
+app = typer.Typer(
+    name="ramify",
+    help="An inference engine for open language models in which generation branches.",
+    cls=Face,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ramify {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """An inference engine for open language models in which generation branches."""
+
+
+app.command()(run)
+app.command()(compare)

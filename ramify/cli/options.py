@@ -1,0 +1,70 @@
+"""Options that several commands share, each said once."""
+
+import json
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ramify.core.errors import BadInput
+
+PANEL = "Model"
+MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
+REWARDS = "builtin-prm (default of the built-in models), builtin-orm, logprob, or a folder with a value head."
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="builtin, builtin-draft, a folder, or a hub name.", rich_help_panel=PANEL)
+]
+Mode = Annotated[Literal["fast", "exact", "reference"], typer.Option(help=MODES, rich_help_panel=PANEL)]
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16"], typer.Option(help="Of weights and pages.", rich_help_panel=PANEL)
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda or auto.", rich_help_panel=PANEL)]
+KvGib = Annotated[float, typer.Option(help="Memory for pages of each model, in GiB.", rich_help_panel=PANEL)]
+Reward = Annotated[str | None, typer.Option(help=REWARDS)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any other option of the method or of sampling; repeatable."),
+]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Left out, one is drawn and reported.")]
+FixedSeed = Annotated[int, typer.Option(help="Same seed, same numbers.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print one JSON document, the last line of standard output.")
+]
+
+
+def default_reward(wish: str | None, model: str) -> str | None:
+    """The reward that was asked for; the built-in process reward for the built-in models."""
+    return "builtin-prm" if wish is None and model.startswith("builtin") else wish
+
+
+def settings(pairs: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs as options; a value is JSON where it can be read as JSON, else text.
+
+    Raises:
+        BadInput: a pair without "=", or a name given twice.
+    """
+    read: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise BadInput("set", f"{pair!r} is not NAME=VALUE")
+        if name in read:
+            raise BadInput("set", f"{name} is given twice")
+        read[name] = _value(text)
+    return read
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    if isinstance(value, dict):
+        return {int(key) if key.lstrip("-").isdigit() else key: inner for key, inner in value.items()}
+    return tuple(value) if isinstance(value, list) else value

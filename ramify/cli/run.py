@@ -1,0 +1,127 @@
+"""`ramify run`: one prompt, one method."""
+
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ramify.api import load
+from ramify.cli import options, quantities
+from ramify.cli.document import Row, document, emit
+from ramify.cli.terminal import err, out, progress, visible
+from ramify.cli.tree import draw, shorten
+from ramify.core.registry import lookup
+from ramify.core.results import Result
+from ramify.core.types import Budget
+
+
+class Show(StrEnum):
+    """What `ramify run` prints."""
+
+    text = "text"
+    tree = "tree"
+    all = "all"
+
+
+def run(
+    prompt: Annotated[str, typer.Argument(help="The text to continue; - reads standard input.", show_default=False)],
+    method: Annotated[str, typer.Option(help="A name from `ramify methods`.")] = "sample",
+    n: Annotated[int | None, typer.Option("--n", "-n", help="Candidates; the method's default if left out.")] = None,
+    reward: options.Reward = None,
+    select: Annotated[str | None, typer.Option(help="best, majority or weighted-majority.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy; the model's default if left out.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens of one candidate.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="A text that ends a candidate; repeatable.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Most tokens drawn, all candidates together.")] = None,
+    budget_pages: Annotated[int | None, typer.Option(help="Most pages the candidates hold at once.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", metavar="", help="Render the prompt as a user's message first.")] = False,
+    show: Annotated[Show, typer.Option(help="text: the best text. tree: the branches. all: every text.")] = Show.text,
+    set_: options.Settings = None,
+    seed: options.Seed = None,
+    model: options.Model = "builtin",
+    mode: options.Mode = "fast",
+    dtype: options.Dtype = "auto",
+    device: options.Device = "auto",
+    kv_gib: options.KvGib = 0.5,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run one method on one prompt.
+
+    Examples:
+      ramify run "Tom has 12 apples and buys 7 more. How many has he now?"
+      ramify run "(3 + 4) * 5" --method best-of-n -n 16 --show tree
+      ramify run - --method speculative-rejection -n 64 \\
+          --budget-pages 120 --set alpha=0.3 < problem.txt
+    """
+    chosen = lookup("method", method)
+    text = sys.stdin.read() if prompt == "-" else prompt
+    wishes = options.settings(set_) | options.given(
+        n=n, select=select, temperature=temperature, max_tokens=max_tokens, stop=tuple(stop) if stop else None
+    )
+    judge = options.default_reward(reward, model) if chosen.uses_reward else reward
+    budget = Budget(tokens=budget_tokens, pages=budget_pages)
+    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib)
+    with progress(method, 1) as step:
+        wishes |= {"reward": judge, "budget": budget, "seed": seed, "progress": lambda done, _: step(done)}
+        [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)
+    if as_json:
+        emit(result_document(result, judge))
+    else:
+        render(text, result, show)
+
+
+def render(prompt: str, result: Result, show: Show) -> None:
+    """The result for a reader: the text on standard output, what it took beside it."""
+    console = out()
+    if show is Show.text:
+        console.print(visible(result.text) if console.is_terminal else result.text, markup=False, soft_wrap=True)
+        err().print(f"[bright_black]{escape(_summary(result))}[/]")
+        return
+    if show is Show.tree:
+        console.print(draw(prompt, result.tree, console.width))
+        _print_rounds(result)
+        console.print(f"\n[bold]best[/]\n{escape(visible(result.text))}\n", soft_wrap=True)
+    else:
+        for number, candidate in enumerate(result.candidates, start=1):
+            mark = " [bold green]best[/]" if candidate is result.best else ""
+            score = "" if candidate.score is None else f", score {candidate.score:.3f}"
+            console.print(f"[bold]#{number}[/] {candidate.stopped_because}, {candidate.tokens} tokens{score}{mark}")
+            console.print(f"{escape(visible(candidate.text))}\n", soft_wrap=True)
+    console.print(f"[bright_black]{escape(_summary(result))}[/]")
+
+
+def result_document(result: Result, reward: str | None) -> dict[str, Any]:
+    """One row a candidate, in the order in which they were made."""
+    rows = []
+    for number, candidate in enumerate(result.candidates, start=1):
+        more = {"text": candidate.text, "tokens": candidate.tokens, "stopped_because": candidate.stopped_because}
+        more |= {"answer": candidate.answer, "token_ids": candidate.token_ids, "best": candidate is result.best}
+        score = float("nan") if candidate.score is None else candidate.score
+        rows.append(Row(f"#{number}", score, f"score ({reward})" if reward else "no score", more=more))
+    run = {"method": result.method, "seed": result.seed, "reward": reward, "text": result.text}
+    tree, rounds = [asdict(branch) for branch in result.tree], [dict(entry) for entry in result.rounds]
+    return document(rows, **run, ledger=result.ledger.row(), rounds=rounds, tree=tree)
+
+
+def _print_rounds(result: Result) -> None:
+    if not result.rounds:
+        return
+    table = Table(title="rounds", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in result.rounds[0]:
+        table.add_column(column, justify="right")
+    for entry in result.rounds:
+        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in entry.values()))
+    out().print(table)
+
+
+def _summary(result: Result) -> str:
+    best, ledger = result.best, result.ledger
+    parts = [f"{result.method}, {len(result.candidates)} candidates" if len(result.candidates) > 1 else result.method]
+    if best.answer is not None:
+        parts.append(f"answer {shorten(str(best.answer), 20, keep='head')}")
+    parts += [f"{ledger.generated_tokens} tokens", quantities.flops(ledger.flops), quantities.seconds(ledger.seconds)]
+    return f"{' · '.join(parts)} · seed {result.seed}"
