@@ -159,7 +159,8 @@ class LM:
         for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
             prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, text=text if isinstance(text, str) else None)
             reserve = budget.pages or 0 if chosen.uses_room else 0
-            sessions.append(driver.submit(chosen.run(prompt, **own), reward=judge, budget=budget, reserve=reserve))
+            search, width = chosen.run(prompt, **own), own.get("n", 1)
+            sessions.append(driver.submit(search, reward=judge, budget=budget, reserve=reserve, width=width))
         driver.run(progress)
         for session in sessions:
             if session.error is not None:

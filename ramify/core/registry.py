@@ -13,6 +13,14 @@ TABLES: dict[str, dict[str, str]] = {
         "majority-vote": "ramify.search.majority_vote:METHOD",
         "speculative-rejection": "ramify.search.speculative_rejection:METHOD",
     },
+    "bench": {
+        "branches": "ramify.bench.branches:run",
+        "decode": "ramify.bench.decode:run",
+        "driver": "ramify.bench.driver:run",
+        "prefix": "ramify.bench.prefix:run",
+        "speculative-rejection": "ramify.bench.rejection:run",
+    },
+    "problem": {"generate": "ramify.tasks:generate", "check": "ramify.tasks:check", "load": "ramify.tasks:load_gsm8k"},
     "hub": {"download": "ramify.model.hub:download"},
     "select": {
         "best": "ramify.select.best:select",

@@ -17,29 +17,48 @@ from ramify.engine.engine import Engine
 from ramify.engine.model import Model
 from ramify.engine.session import Session, TreeNode, wants_room, wants_score
 
+MOST_BRANCHES = 512
 Progress = Callable[[int, int], None]  # (searches over, searches submitted)
 
 
 class Driver:
-    """Searches over one engine. `submit` them, then `run`."""
+    """Searches over one engine. `submit` them, then `run`.
 
-    def __init__(self, engine: Engine, extract: Extract = lambda text: None) -> None:
-        self.engine, self.extract = engine, extract
+    Args:
+        extract: reads a final answer off a text, for searches that want answers.
+        most_branches: a search waits while so many branches are alive, unless nobody else runs.
+    """
+
+    def __init__(
+        self, engine: Engine, extract: Extract = lambda text: None, *, most_branches: int = MOST_BRANCHES
+    ) -> None:
+        self.engine, self.extract, self.most_branches = engine, extract, most_branches
         self.sessions: list[Session] = []
         self._running: list[Session] = []
         self._waiting: list[Session] = []
         self._stalled: set[int] = set()  # branches that found no pages; they try again when some came back
 
     def submit(
-        self, search: Search[Selection], *, reward: Reward | None = None, budget: Budget | None = None, reserve: int = 0
+        self,
+        search: Search[Selection],
+        *,
+        reward: Reward | None = None,
+        budget: Budget | None = None,
+        reserve: int = 0,
+        width: int = 1,
     ) -> Session:
-        """Queue a search. `reserve` pages are its own while it runs (for searches that fill their room)."""
+        """Queue a search.
+
+        Args:
+            reserve: pages that are its own while it runs (for searches that fill their room).
+            width: branches it is expected to hold.
+        """
         if reserve > self.engine.target.runner.num_pages:
             have = self.engine.target.runner.num_pages
             raise BadInput(
                 "budget.pages", f"{reserve} pages asked for, the pool has {have}; lower it or raise --kv-gib"
             )
-        session = Session(search, reward, budget or Budget(), reserve)
+        session = Session(search, reward, budget or Budget(), reserve, width)
         self.sessions.append(session)
         self._waiting.append(session)
         return session
@@ -61,11 +80,15 @@ class Driver:
             self._running, self._waiting, self.sessions = [], [], []
 
     def _admit(self) -> None:
-        taken = sum(s.reserve for s in self._running)
-        while self._waiting and taken + self._waiting[0].reserve <= self.engine.target.runner.num_pages:
-            session = self._waiting.pop(0)
-            taken += session.reserve
-            self._running.append(session)
+        pages = sum(s.reserve for s in self._running)
+        while self._waiting:
+            session = self._waiting[0]
+            alive = sum(s.width if s.fresh else len(s.branches) for s in self._running)
+            crowded = bool(self._running) and alive + session.width > self.most_branches
+            if crowded or pages + session.reserve > self.engine.target.runner.num_pages:
+                return
+            pages += session.reserve
+            self._running.append(self._waiting.pop(0))
             self._guard(session, session.begin)
 
     def _round(self) -> None:

@@ -28,6 +28,7 @@ class Session:
     reward: Reward | None = None
     budget: Budget = field(default_factory=Budget)
     reserve: int = 0  # pages kept for it while it runs
+    width: int = 1  # branches it is expected to hold
     ledger: Ledger = field(default_factory=Ledger)
     branches: dict[int, Branch] = field(default_factory=dict)
     tree: dict[int, TreeNode] = field(default_factory=dict)
@@ -37,6 +38,11 @@ class Session:
     started: float | None = None
     goals: dict[Branch, int] = field(default_factory=dict)
     before: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has made no branch yet."""
+        return not self.tree
 
     @property
     def over(self) -> bool:

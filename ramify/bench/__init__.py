@@ -1,0 +1,1 @@
+"""Measurements: every number that the README quotes, made again by `ramify bench`."""

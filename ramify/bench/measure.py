@@ -1,0 +1,87 @@
+"""How things are timed here: interleaved rounds, medians, and a note of who else used the processor.
+
+The machine may be shared, so a figure is a ratio of two ways timed turn by turn (A B A B ...), never a time by itself. A
+round during which other processes used more than `FOREIGN` of a core is repeated, a few times at most.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOREIGN = 0.35  # cores that others may use in a round that counts
+PATIENCE = 5  # repetitions in all, beyond the rounds asked for
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each way, round by round, and the median share of a core that others took meanwhile."""
+
+    seconds: Mapping[str, list[float]]
+    foreign: float
+
+    def median(self, way: str) -> float:
+        """Median seconds of one way."""
+        return statistics.median(self.seconds[way])
+
+    def ratio(self, slow: str, fast: str) -> float:
+        """Median over rounds of how many times as long `slow` took."""
+        pairs = zip(self.seconds[slow], self.seconds[fast], strict=True)
+        return statistics.median(a / b for a, b in pairs)
+
+
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5) -> Timing:
+    """Time every way once a round, `rounds` times, after one round that warms up."""
+    for way in ways.values():
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    foreign, left = list[float](), PATIENCE
+    while len(foreign) < rounds:
+        taken, others = _round(ways)
+        if others > FOREIGN and left > 0:
+            left -= 1
+            continue
+        foreign.append(others)
+        for name, value in taken.items():
+            seconds[name].append(value)
+    return Timing(seconds, statistics.median(foreign))
+
+
+def row(name: str, value: float, unit: str, bound: float | None = None, *, most: bool = False, **more: Any) -> Row:
+    """One row of a bench; `bound` is the least that is good enough (the most, if `most`)."""
+    good = bound is None or (value <= bound if most else value >= bound)
+    columns: Row = {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "ratio": None,
+        "baseline": None,
+        "bound": bound,
+        "ok": good,
+    }
+    return columns | more
+
+
+def _round(ways: Mapping[str, Callable[[], object]]) -> tuple[dict[str, float], float]:
+    taken, (busy, own), start = dict[str, float](), _processor(), time.perf_counter()
+    for name, way in ways.items():
+        begin = time.perf_counter()
+        way()
+        taken[name] = time.perf_counter() - begin
+    (busy_after, own_after), wall = _processor(), time.perf_counter() - start
+    return taken, max(0.0, (busy_after - busy) - (own_after - own)) / wall
+
+
+def _processor() -> tuple[float, float]:
+    """Seconds that all processors were busy, and that this process used; equal where the system does not say."""
+    own = sum(os.times()[:4])
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    except OSError:
+        return own, own
+    ticks = [int(field) for field in fields]
+    return (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK"), own
