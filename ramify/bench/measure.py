@@ -1,7 +1,7 @@
 """How things are timed here: interleaved rounds, medians, and a note of who else used the processor.
 
-The machine may be shared, so a figure is a ratio of two ways timed turn by turn (A B A B ...), never a time by itself. A
-round during which other processes used more than `FOREIGN` of a core is repeated, a few times at most.
+The machine may be shared, so a figure is a ratio of two ways timed turn by turn (A B A B ...), never a time by
+itself. A round during which other processes used more than `FOREIGN` of a core is repeated, a few times at most.
 """
 
 import os
@@ -52,7 +52,7 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5) -> Ti
 
 
 def row(name: str, value: float, unit: str, bound: float | None = None, *, most: bool = False, **more: Any) -> Row:
-    """One row of a bench; `bound` is the least that is good enough (the most, if `most`)."""
+    """One row of a bench; `bound` is the least that is good enough (the most, if `most`); `more` are further columns."""
     good = bound is None or (value <= bound if most else value >= bound)
     columns: Row = {
         "name": name,

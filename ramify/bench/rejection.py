@@ -1,7 +1,7 @@
 """What rejecting early saves: tokens that best-of-n needs for the reward that speculative rejection reaches.
 
-Both run on the same problems with the same reward and the same pages. Best-of-n's expected reward for every n comes from
-one large group of draws a problem, without bias: the expected maximum of n of M draws without replacement,
+Both run on the same problems with the same reward and the same pages. Best-of-n's expected reward for every n comes
+from one large group of draws a problem, without bias: the expected maximum of n of M draws without replacement,
 
     E[max of n] = sum_i r_(i) * C(i - 1, n - 1) / C(M, n)        r_(1) <= ... <= r_(M)
 
