@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ramify.model.config import AttentionSpec, DecoderConfig
 from ramify.model.linear import Linear
-from ramify.model.rope import RotaryTable, rotate
+from ramify.model.rope import RotaryTable
+from ramify.model.rowwise import Rowwise, TorchRowwise
 
 
 class Attend(Protocol):
@@ -27,11 +28,7 @@ class Attend(Protocol):
 
 Tap = Callable[[int, Tensor], None]  # (layer, residual stream after it as [R, D])
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-}
+TORCH: Rowwise = TorchRowwise()
 
 
 class Norm(nn.Module):
@@ -40,13 +37,10 @@ class Norm(nn.Module):
     def __init__(self, width: int, eps: float, offset: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.full((width,), 1.0 - offset))
-        self.eps, self.offset = eps, offset
+        self.eps, self.offset, self.rowwise = eps, offset, TORCH
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.offset:
-            scaled = F.rms_norm(x.float(), self.weight.shape, None, self.eps)
-            return (scaled * (self.weight.float() + self.offset)).to(x.dtype)
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return self.rowwise.norm(x, self.weight, self.offset, self.eps)
 
 
 class Attention(nn.Module):
@@ -55,7 +49,7 @@ class Attention(nn.Module):
     def __init__(self, config: DecoderConfig, spec: AttentionSpec) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = config.num_heads, config.num_kv_heads, config.head_dim
-        self.spec, self.qk_norm = spec, config.qk_norm
+        self.spec, self.qk_norm, self.rowwise = spec, config.qk_norm, TORCH
         widths = (self.heads * self.head_dim, self.kv_heads * self.head_dim)
         self.qkv = Linear(config.hidden_size, widths[0] + 2 * widths[1], config.qkv_bias)
         self.out = Linear(widths[0], config.hidden_size, config.out_bias)
@@ -72,7 +66,7 @@ class Attention(nn.Module):
         q_RHd, k_RKd = q.unflatten(-1, (self.heads, -1)), k.unflatten(-1, (self.kv_heads, -1))
         if self.qk_norm == "head":
             q_RHd, k_RKd = self.q_norm(q_RHd), self.k_norm(k_RKd)
-        q_RHd, k_RKd = rotate(q_RHd, cos_Rh, sin_Rh), rotate(k_RKd, cos_Rh, sin_Rh)
+        q_RHd, k_RKd = (self.rowwise.rotate(x, cos_Rh, sin_Rh) for x in (q_RHd, k_RKd))
         out_RHd = attend(layer, self.spec, q_RHd, k_RKd, v.unflatten(-1, (self.kv_heads, -1)))
         return self.out(out_RHd.flatten(1))  # type: ignore[no-any-return]
 
@@ -82,13 +76,12 @@ class GatedMlp(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.act = ACTIVATIONS[config.activation]
+        self.activation, self.rowwise = config.activation, TORCH
         self.gate_up = Linear(config.hidden_size, 2 * config.intermediate_size, config.mlp_bias)
         self.down = Linear(config.intermediate_size, config.hidden_size, config.mlp_bias)
 
     def forward(self, x_RD: Tensor) -> Tensor:
-        gate_RF, up_RF = self.gate_up(x_RD).chunk(2, dim=-1)
-        return self.down(self.act(gate_RF) * up_RF)  # type: ignore[no-any-return]
+        return self.down(self.rowwise.gate(self.gate_up(x_RD), self.activation))  # type: ignore[no-any-return]
 
 
 class Experts(nn.Module):
@@ -149,14 +142,14 @@ class Decoder(nn.Module):
         self.head = Linear(config.hidden_size, config.vocab_size)
         if config.tie_embeddings:
             self.head.weight = self.embedding
-        self.rope = RotaryTable(config.rope, config.head_dim)
+        self.rope, self.rowwise = RotaryTable(config.rope, config.head_dim), TORCH
 
     def forward(self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None) -> Tensor:
         """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer."""
         h_RD = F.embedding(tokens_R, self.embedding)
         if self.config.embedding_scale != 1.0:  # rounded to the weights' type first, as Gemma was trained
             h_RD = h_RD * torch.tensor(self.config.embedding_scale, dtype=h_RD.dtype, device=h_RD.device)
-        cos_Rh, sin_Rh = self.rope(positions_R)
+        cos_Rh, sin_Rh = self.rowwise.angles(self.rope, positions_R)
         for i, layer in enumerate(self.layers):
             h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend)
             if tap is not None:
@@ -167,7 +160,7 @@ class Decoder(nn.Module):
         """Next-token logits of hidden rows, fp32 [R, V]."""
         logits_RV = self.head(hidden_RD).float()
         cap = self.config.logit_softcap
-        return logits_RV if cap is None else torch.tanh(logits_RV / cap) * cap
+        return logits_RV if cap is None else self.rowwise.soft_cap(logits_RV, cap)
 
     @property
     def num_parameters(self) -> int:

@@ -18,6 +18,7 @@ from ramify.kv.store import PagedStore, Slots
 from ramify.maths.merge import Partial, merge
 from ramify.model.attention import visible
 from ramify.model.config import AttentionSpec
+from ramify.model.fused import append, as_numpy
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.plan import StepBatch, run_of_slots
 
@@ -41,11 +42,14 @@ class FastAttend:
     """`attend` for one step; what a part covers is worked out once and used in every layer."""
 
     def __init__(self, store: PagedStore, batch: StepBatch) -> None:
-        self.store, self.batch = store, batch
+        self.store, self.batch, self.kernels = store, batch, has_kernels(store)
         self.parts = [*_shared_parts(batch), *_chunk_parts(batch)]
 
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
-        self.store.append(layer, self.batch.slots_R, k_RKd, v_RKd)
+        if self.kernels:
+            append(self.store, layer, self.batch.slots_R, k_RKd, v_RKd)
+        else:
+            self.store.append(layer, self.batch.slots_R, k_RKd, v_RKd)
         out_RHd = torch.zeros(q_RHd.shape, dtype=torch.float32, device=q_RHd.device)
         lse_RH = torch.full(q_RHd.shape[:2], -torch.inf, device=q_RHd.device)
         for part in self.parts:
@@ -67,6 +71,11 @@ class FastAttend:
         positions_r = self.batch.positions_R[part.rows]
         positions_S = torch.arange(first, part.first + part.count, device=q_RHd.device)
         return masked_product(q_rHd, k_KSd, v_KSd, positions_r, positions_S, spec)
+
+
+def has_kernels(store: PagedStore) -> bool:
+    """Whether there are kernels for this store's device and type."""
+    return store.device.type == "cpu" and store.dtype in (torch.float32, torch.bfloat16)
 
 
 def flash(q_RHd: Tensor, k_KSd: Tensor, v_KSd: Tensor, scale: float, causal: bool) -> Partial:
@@ -103,7 +112,7 @@ def attend_few(
     store: PagedStore, batch: StepBatch, layer: int, spec: AttentionSpec, q_RHd: Tensor, out_RHd: Tensor, lse_RH: Tensor
 ) -> None:
     """Add to (out, lse) what the rows of short spans find among the keys no group has read for them."""
-    if store.device.type == "cpu" and store.dtype in (torch.float32, torch.bfloat16):
+    if has_kernels(store):
         _walk(store, batch, layer, spec, q_RHd, batch.few_R, batch.own_S, out_RHd, lse_RH)
         return
     for i, span in enumerate(batch.spans):
@@ -139,12 +148,6 @@ def _walk(
         batch.positions_R.numpy(), first_S, batch.offset_S, batch.pages_P, batch.page_size,
         np.float32(spec.scale), np.float32(spec.softcap or 0.0), spec.window or 0, out_RHd.numpy(), lse_RH.numpy(),
     )  # fmt: skip
-
-
-def as_numpy(x: Tensor) -> NDArray[np.generic]:
-    """The same memory as an array, bf16 as uint16."""
-    x = x.contiguous()
-    return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
 
 
 def _fold(rows: Slots, part: Partial, out_RHd: Tensor, lse_RH: Tensor) -> None:

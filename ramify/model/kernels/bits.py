@@ -8,10 +8,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils as untyped_cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-I32, F32 = ir.IntType(32), ir.FloatType()
+cgutils: Any = untyped_cgutils
+I8, I32, F32 = ir.IntType(8), ir.IntType(32), ir.FloatType()
 
 
 def _widen(typing: Any, x: Any) -> Any:
@@ -51,6 +53,22 @@ def _scaled(typing: Any, x: Any, power: Any) -> Any:
     return types.float32(types.float32, types.float32), generate
 
 
+def _prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for the cache line that holds array[row, column]; it must lie inside the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        item = cgutils.get_item_pointer(context, builder, signature.args[0], view, list(args[1:]), wraparound=False)
+        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_read, keep_near, data = I32(0), I32(3), I32(1)
+        builder.call(call, [builder.bitcast(item, I8.as_pointer()), to_read, keep_near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
 widen: Any = intrinsic(_widen)
 narrow: Any = intrinsic(_narrow)
 scaled: Any = intrinsic(_scaled)
+prefetch: Any = intrinsic(_prefetch)

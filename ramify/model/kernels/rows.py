@@ -1,0 +1,142 @@
+"""What a decoder does between products, one pass a row: norms, rotation, gates, caps, and storing keys.
+
+    R rows, D width, F feed-forward width, H heads, K key-value heads, d head_dim, h rotated pairs, N slots
+
+Numbers in bf16 (uint16) or fp32, sums in fp32. A row's results depend on that row only.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from ramify.model.kernels.bits import narrow, widen
+from ramify.model.kernels.elementary import exp, tanh
+from ramify.model.kernels.jit import Array, kernel
+
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+SILU, GELU, GELU_TANH = 0, 1, 2
+ROOT_HALF = np.float32(math.sqrt(0.5))
+ROOT_2_OVER_PI, CUBIC = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
+
+
+@kernel()
+def _norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_D: Array) -> None:
+    squares = np.float32(0.0)
+    for i in range(len(x_D)):
+        squares += widen(x_D[i]) * widen(x_D[i])
+    scale = ONE / np.sqrt(squares / np.float32(len(x_D)) + eps)
+    for i in range(len(x_D)):
+        out_D[i] = narrow(widen(x_D[i]) * scale * (widen(weight_D[i]) + offset), out_D[i])
+
+
+@kernel()
+def norm(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
+    """RMSNorm, times weight + offset."""
+    for r in range(len(x_RD)):
+        _norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
+
+
+@kernel(parallel=True)
+def norm_many(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
+    """`norm` over all threads."""
+    for r in numba.prange(len(x_RD)):
+        _norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
+
+
+@kernel()
+def _gate_row(x_X: Array, kind: int, out_F: Array) -> None:
+    width = len(out_F)
+    for i in range(width):
+        x = widen(x_X[i])
+        if kind == SILU:
+            active = x / (ONE + exp(-x))
+        elif kind == GELU_TANH:
+            active = HALF * x * (ONE + tanh(ROOT_2_OVER_PI * (x + CUBIC * x * x * x)))
+        else:
+            active = HALF * x * (ONE + np.float32(math.erf(x * ROOT_HALF)))
+        out_F[i] = narrow(active * widen(x_X[width + i]), out_F[i])
+
+
+@kernel()
+def gate(x_RX: Array, kind: int, out_RF: Array) -> None:
+    """act(first half of a row) * second half."""
+    for r in range(len(x_RX)):
+        _gate_row(x_RX[r], kind, out_RF[r])
+
+
+@kernel(parallel=True)
+def gate_many(x_RX: Array, kind: int, out_RF: Array) -> None:
+    """`gate` over all threads."""
+    for r in numba.prange(len(x_RX)):
+        _gate_row(x_RX[r], kind, out_RF[r])
+
+
+@kernel()
+def _rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
+    heads, width = out_Hd.shape
+    half = len(cos_h)
+    for head in range(heads):
+        at = begin + head * width
+        for i in range(half):
+            a, b = widen(x[at + i]), widen(x[at + half + i])
+            out_Hd[head, i] = narrow(a * cos_h[i] - b * sin_h[i], out_Hd[head, i])
+            out_Hd[head, half + i] = narrow(b * cos_h[i] + a * sin_h[i], out_Hd[head, i])
+        for i in range(2 * half, width):
+            out_Hd[head, i] = x[at + i]
+
+
+@kernel()
+def rotate(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
+    """Rotate the first 2h features of every head. Row r of the input starts at x[r * stride]."""
+    for r in range(len(cos_Rh)):
+        _rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
+
+
+@kernel(parallel=True)
+def rotate_many(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
+    """`rotate` over all threads."""
+    for r in numba.prange(len(cos_Rh)):
+        _rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
+
+
+@kernel()
+def angles(position_R: Array, frequency_h: Array, magnitude: np.float32, cos_Rh: Array, sin_Rh: Array) -> None:
+    """cos and sin of position * frequency: the product in fp32, its cosine in fp64, rounded once."""
+    for r in range(len(position_R)):
+        for i in range(len(frequency_h)):
+            angle = np.float64(np.float32(position_R[r]) * frequency_h[i])
+            cos_Rh[r, i] = np.float32(math.cos(angle)) * magnitude
+            sin_Rh[r, i] = np.float32(math.sin(angle)) * magnitude
+
+
+@kernel()
+def soft_cap(x_RV: Array, cap: np.float32) -> None:
+    """cap * tanh(x / cap), in place, fp32."""
+    for r in range(x_RV.shape[0]):
+        for i in range(x_RV.shape[1]):
+            x_RV[r, i] = cap * tanh(x_RV[r, i] / cap)
+
+
+@kernel()
+def _store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
+    heads, _, width = x_KNd.shape
+    for head in range(heads):
+        for i in range(width):
+            x_KNd[head, slot, i] = narrow(widen(x[begin + head * width + i]), x_KNd[head, slot, i])
+
+
+@kernel()
+def store(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
+    """Write rows of keys and values (row r starts at r * stride) into their slots, rounded to the store's type."""
+    for r in range(len(slots_R)):
+        _store_row(k, r * k_stride, slots_R[r], k_KNd)
+        _store_row(v, r * v_stride, slots_R[r], v_KNd)
+
+
+@kernel(parallel=True)
+def store_many(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
+    """`store` over all threads; no two rows have the same slot."""
+    for r in numba.prange(len(slots_R)):
+        _store_row(k, r * k_stride, slots_R[r], k_KNd)
+        _store_row(v, r * v_stride, slots_R[r], v_KNd)
