@@ -52,7 +52,7 @@ GEMMA2 = {
     "sliding_window": 8,
     "query_pre_attn_scalar": 20,
     "attn_logit_softcapping": 2.0,
-    "final_logit_softcapping": 3.0,
+    "final_logit_softcapping": 0.5,
     "tie_word_embeddings": True,
 }
 
@@ -95,11 +95,14 @@ def build(model_type: str, options: dict[str, Any], folder: Path, **saving: Any)
 @torch.no_grad()
 def randomise(model: PreTrainedModel) -> None:
     """Weights large enough for peaked attention and logits far apart; no norm weight or bias left at its start."""
+    # as the head too, large embeddings would predict the token that was just read
+    tied, gemma = model.config.tie_word_embeddings, model.config.model_type == "gemma2"
+    embedding = (0.05 if gemma else 0.15) if tied else 1.0
     for name, weight in model.named_parameters():
         if name.endswith("bias") or "norm" in name:
             weight += 0.3 * torch.randn_like(weight)
         else:
-            weight.copy_(torch.randn_like(weight) * (1.0 if "embed" in name else 1.3 * weight.shape[-1] ** -0.5))
+            weight.copy_(torch.randn_like(weight) * (embedding if "embed" in name else 1.3 * weight.shape[-1] ** -0.5))
 
 
 def text(length: int, vocab_size: int = SIZES["vocab_size"], seed: int = 0) -> torch.Tensor:
