@@ -44,7 +44,8 @@ class Pieces:
         if token in self._added:
             return text.encode()
         if "ByteLevel" in self._steps:
-            return bytes(ALPHABET[char] for char in text)
+            spelled = all(char in ALPHABET for char in text)  # a vocabulary may hold plain texts besides
+            return bytes(ALPHABET[char] for char in text) if spelled else text.encode()
         byte = BYTE.fullmatch(text) if "ByteFallback" in self._steps else None
         return bytes.fromhex(byte[1]) if byte else text.replace("▁", " ").encode()
 

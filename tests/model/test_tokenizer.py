@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers
 
 from ramify.core.errors import BadInput, CheckpointError
+from ramify.model.pieces import Pieces
 from ramify.model.tokenizer import Tokenizer
 from tests.model.vocabularies import byte_level, marked_spaces, save
 
@@ -152,6 +153,8 @@ def test_marks_and_unknown_ids_write_nothing(tokenizer):
     assert tokenizer.token_bytes(tokenizer.tokens.index("</s>")) is None
     assert tokenizer.token_bytes(-1) is tokenizer.token_bytes(tokenizer.vocab_size) is None
     assert of("bytes").token_bytes(of("bytes").tokens.index("<think>")) == b"<think>"
+    plain = Pieces(("Ġa", "日 本"), frozenset(), decoders.ByteLevel())
+    assert (plain.bytes_of(0), plain.bytes_of(1)) == (b" a", "日 本".encode())
 
 
 def test_bytes_of_other_vocabularies_are_refused():
