@@ -89,7 +89,7 @@ def generated(model, prompt, count):
 
 @pytest.mark.parametrize("name", zoo.NINE)
 def test_64_greedy_tokens(opened, greedy, name):
-    """Also of branches forked on the way, after a truncation, and with neighbours dropped."""
+    """Also of branches forked on the way, after truncations, with neighbours dropped, and of prompts known already."""
     _, engine, prompts = opened(name)
     branches = open_all(engine, prompts, temperature=0)
     engine.advance(branches, 20)
@@ -103,6 +103,11 @@ def test_64_greedy_tokens(opened, greedy, name):
     engine.advance([forks[1][1]], 20)
     for branch in alive:
         assert branch.generated == greedy(name, tuple(branch.tokens[: branch.num_prompt]))
+    engine.drop(alive)
+    again = open_all(engine, prompts, temperature=0)  # their pages are still in the prefix tree
+    assert sum(branch.ledger.model("target").tokens for branch in again) < sum(map(len, prompts)) / 4
+    engine.advance(again, 10)
+    assert [branch.generated for branch in again] == [greedy(name, prompt)[:10] for prompt in prompts]
 
 
 class Watched:
