@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.progress import track
 from tokenizers import Tokenizer
 
@@ -30,7 +31,10 @@ class Drawn:
 
 
 def draw_samples(decoder: Decoder, tokenizer: Tokenizer, drawn: Drawn, path: Path) -> None:
-    """Append the samples that `path` lacks, one JSON object a problem: its index, lists of ids."""
+    """Append the samples that `path` lacks, one JSON object a problem: its index, lists of ids.
+
+    Drawn in bfloat16: twice as fast, and the labels are true whoever drew.
+    """
     done = _num_lines(path)
     with path.open("a", encoding="utf-8") as file:
         for first in track(
@@ -39,7 +43,8 @@ def draw_samples(decoder: Decoder, tokenizer: Tokenizer, drawn: Drawn, path: Pat
             indices = range(first, min(first + PROBLEMS_AT_ONCE, drawn.problems))
             prompts = [prompt_ids(tokenizer, drawn.problem(i)) for i in indices]
             many = [prompt for prompt in prompts for _ in range(drawn.each)]
-            ids = complete(decoder, many, Sampling(temperature=1.0, seed=drawn.seed + first))
+            with torch.autocast("cpu", torch.bfloat16):
+                ids = complete(decoder, many, Sampling(temperature=1.0, seed=drawn.seed + first))
             for row, index in enumerate(indices):
                 part = ids[row * drawn.each : (row + 1) * drawn.each]
                 file.write(json.dumps({"index": index, "samples": part}) + "\n")

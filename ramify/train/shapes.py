@@ -62,9 +62,9 @@ FULL = Scale(
     target=Shape(width=256, layers=4, heads=4, kv_heads=2, inner=640),
     draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
-    draft_budget=Budget(steps=2000, batch=48, rate=8e-3, warmup=100, decay=600),
-    reward_budget=Budget(steps=800, batch=48, rate=1.5e-3, warmup=40, decay=500),
-    reward_problems=5_000,
+    draft_budget=Budget(steps=2500, batch=48, rate=6e-3, warmup=100, decay=2000),
+    reward_budget=Budget(steps=1200, batch=48, rate=3e-3, warmup=40, decay=1100),
+    reward_problems=6_000,
     reward_samples=4,
 )
 TINY = Scale(
