@@ -6,6 +6,7 @@ a, b = lm.prefill("Once upon a time").fork(2)
 """
 
 import secrets
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -54,6 +55,7 @@ def load(
     kv_gib: float = 0.5,
     page_size: int = 16,
     row_budget: int = 512,
+    context: int | None = None,
     share_prefixes: bool = True,
 ) -> "LM":
     """Load a model.
@@ -65,6 +67,7 @@ def load(
         device: "cpu", "cuda", or "auto".
         kv_gib: memory for pages, in GiB, for each model.
         row_budget: most tokens read in one forward pass.
+        context: positions wanted, for models whose rotary scaling depends on it (longrope); None is the model's own.
         share_prefixes: read pages that branches share once for all of them.
 
     Raises:
@@ -86,6 +89,7 @@ def load(
         kv_bytes=int(kv_gib * 2**30),
         page_size=page_size,
         row_budget=row_budget,
+        context=context,
         share_prefixes=share_prefixes,
     )
 
@@ -103,13 +107,17 @@ class LM:
         kv_bytes: int,
         page_size: int,
         row_budget: int,
+        context: int | None,
         share_prefixes: bool,
     ) -> None:
         self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
         self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
+        self._context = context
         self.tokenizer = Tokenizer.load(folder)
         self.chat = ChatTemplate.load(folder)
         self.defaults = GenerationDefaults.load(folder)
+        if self.defaults.unmet:
+            warnings.warn(f"{folder}/generation_config.json: not followed: {dict(self.defaults.unmet)}", stacklevel=3)
         self.engine = Engine(self._model("target", folder), row_budget=row_budget)
         self._rewards: dict[str, Reward] = {}
 
@@ -215,7 +223,7 @@ class LM:
         self.engine.drop(list(self.engine.branches.values()))
 
     def _model(self, role: str, folder: Path) -> Model:
-        loaded = checkpoint.load(folder, self.dtype, self.device)
+        loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
         num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)
         runner = DecoderRunner(
             loaded,

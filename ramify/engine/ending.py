@@ -20,19 +20,18 @@ def settle(branch: Branch, codec: Codec) -> None:
 
 
 def text_of(branch: Branch, codec: Codec) -> str:
-    """The generated text, without end token or stop text."""
-    text = codec.continuation(branch.tokens[: branch.num_prompt], branch.generated)
-    return text if branch.text_end is None else text[: branch.text_end]
+    """The generated text, without the token or text that ended it."""
+    if branch.text_end is None and branch.finish == "stop":
+        return codec.continuation(branch.tokens[: branch.num_prompt], branch.generated[:-1])
+    return codec.continuation(branch.tokens[: branch.num_prompt], branch.generated)[: branch.text_end]
 
 
 def _meets_stop_text(branch: Branch, codec: Codec) -> bool:
-    window = TAIL + max(len(stop) for stop in branch.sampling.stop)
-    tail = codec.decode(branch.generated[-window:])
-    if not any(stop in tail for stop in branch.sampling.stop):
+    stops = branch.sampling.stop
+    cut = max(branch.num_prompt, len(branch.tokens) - TAIL - max(map(len, stops)))
+    tail = codec.continuation(branch.tokens[:cut], branch.tokens[cut:])
+    if not any(stop in tail for stop in stops):
         return False
     text = codec.continuation(branch.tokens[: branch.num_prompt], branch.generated)
-    found = [at for stop in branch.sampling.stop if (at := text.find(stop)) >= 0]
-    if not found:
-        return False
-    branch.text_end = min(found)
-    return True
+    branch.text_end = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
+    return branch.text_end is not None
