@@ -32,7 +32,7 @@ class UnknownName(BadInput):
 
     def __init__(self, field: str, name: str, known: Iterable[str]) -> None:
         choices = sorted(known)
-        near = get_close_matches(name, choices, n=1)
+        near = get_close_matches(str(name), choices, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(choices) or 'none'}"
         super().__init__(field, f"unknown {name!r}; {hint}")
         self.name = name

@@ -15,8 +15,9 @@ class Candidate:
     text                generated text, without end token or stop text
     score               the reward that the method last gave it, None if it asked for none
     tokens              tokens drawn for it, the end token included (shared ones counted in each)
-    stopped_because     "stop" (end token or stop text), "length", "budget", "rejected" (dropped by the search),
-    "unfinished" answer              the final answer read off the text, if the method asked for it
+    stopped_because     "stop" (end token or stop text), "length", "budget", "rejected" (the search dropped it), or
+                        "unfinished"
+    answer              the final answer read off the text, if the method asked for it
     token_ids           the drawn tokens themselves
     logprobs            their log-probabilities, if asked for
     """

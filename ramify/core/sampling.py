@@ -4,14 +4,15 @@
 transformed together, and nothing else about a request matters to a row.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ramify.core.errors import BadInput
 from ramify.core.strict import finite, whole
 
 MAX_TOKENS = 1 << 20
+MAX_TOKEN_ID = (1 << 31) - 1
 TokenRun = tuple[int, ...]
 
 
@@ -89,7 +90,10 @@ class Sampling:
         finite("presence_penalty", self.presence_penalty, -2.0, 2.0)
         finite("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
         for token, bias in self.logit_bias.items():
+            whole("logit_bias", token, 0, MAX_TOKEN_ID)
             finite(f"logit_bias[{token}]", bias, -100.0, 100.0)
+        for token in self._listed("stop_token_ids"):
+            whole("stop_token_ids", token, 0, MAX_TOKEN_ID)
         if self.seed is not None:
             whole("seed", self.seed, -(1 << 63), (1 << 64) - 1)
         if self.max_tokens is not None:
@@ -99,15 +103,17 @@ class Sampling:
                 whole(name, getattr(self, name), 0, 20)
         if self.logprobs_mode not in ("raw", "processed"):
             raise BadInput("logprobs_mode", f"{self.logprobs_mode!r} is neither 'raw' nor 'processed'")
-        self._refuse_empty_texts()
-
-    def _refuse_empty_texts(self) -> None:
+        if not isinstance(self.ignore_eos, bool):
+            raise BadInput("ignore_eos", f"{self.ignore_eos!r} is neither True nor False")
         for name in ("stop", "bad_words"):
-            texts = getattr(self, name)
-            if isinstance(texts, str) or not isinstance(texts, Iterable):
-                raise BadInput(name, f"a tuple of texts is expected, not {texts!r}")
-            if any(not isinstance(text, str) or not text for text in texts):
-                raise BadInput(name, "an empty text would always match")
+            if any(not isinstance(text, str) or not text for text in self._listed(name)):
+                raise BadInput(name, "texts are expected, and an empty one would always match")
+
+    def _listed(self, name: str) -> Iterable[Any]:
+        values = getattr(self, name)
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise BadInput(name, f"a tuple is expected, not {values!r}")
+        return values
 
     def rule(self, bad_runs: tuple[TokenRun, ...] = ()) -> Rule:
         """The row transform; `bad_runs` are the bad words as a tokenizer spells them."""

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ def finite(field: str, value: float, low: float = -math.inf, high: float = math.
     Raises:
         BadInput: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise BadInput(field, f"{value!r} is not a finite number")
     if not low <= value <= high:
         raise BadInput(field, f"{value} is outside [{low:g}, {high:g}]")

@@ -1,7 +1,7 @@
 """What a search may ask for, by yielding it. The driver answers; the search never sees a tensor.
 
 Fork(source, n)        -> list[Branch]        n branches that continue a prompt or a branch
-Advance(live, until)   -> int                 tokens that the longest of them grew by
+Advance(live, until)   -> int                 most tokens that any of them grew by
 Score(branches)        -> dict[Branch, float] by the run's reward; `final` for done ones, `partial` for others
 Answers(branches)      -> dict[Branch, ...]   the final answers read off the texts (None where there is none)
 Truncate(branch, len)  -> None                back to its first `len` tokens
@@ -12,12 +12,14 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ramify.core.errors import BadInput
+from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt
 
 
 @dataclass(frozen=True)
 class Room:
-    """As far as the run's pages allow, the same number of tokens for each (at least one)."""
+    """As far as the run's pages allow, the same number of tokens for each (none, if they are used up)."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Tokens:
     """This many more tokens each."""
 
     count: int
+
+    def __post_init__(self) -> None:
+        whole("tokens", self.count, 1, 1 << 30)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Marker:
     """Until each branch has drawn a token whose text holds `text` (a step's end), or is done."""
 
     text: str = "\n"
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise BadInput("marker", "an empty text is in every token")
 
 
 Until = Room | Tokens | Finish | Marker

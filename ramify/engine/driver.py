@@ -1,14 +1,14 @@
 """Runs hundreds of searches at once: merges what they yield into shared steps, and makes room when memory runs out.
 
 A search sees only its own branches, its own budget and its own pages, so what it returns does not depend on who runs
-beside
-it (token for token in exact mode). Sharing costs nobody anything: rows are billed to the branch that needed them.
+beside it (token for token in exact mode). Sharing costs nobody anything: rows are billed to a branch that needed them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
-from ramify.core.errors import BadInput, OutOfPages, RamifyError
+from ramify.core.errors import BadInput, OutOfPages
 from ramify.core.protocols import Extract, Reward
 from ramify.core.types import Branch, Budget, Prompt, Selection
 from ramify.core.wants import Advance, Answers, Drop, Fork, Marker, Score, Search, Truncate
@@ -18,6 +18,7 @@ from ramify.engine.model import Model
 from ramify.engine.session import Session, TreeNode, wants_room, wants_score
 
 MOST_BRANCHES = 512
+T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (searches over, searches submitted)
 
 
@@ -94,7 +95,7 @@ class Driver:
     def _round(self) -> None:
         for session in self._running:
             self._guard(session, lambda s=session: self._answer_at_once(s))  # type: ignore[misc]
-        self._score([s for s in self._running if wants_score(s)])
+        self._score([s for s in self._running if wants_score(s) and not s.over])
         self._step()
         for session in [s for s in self._running if s.over]:
             self._finish(session)
@@ -106,7 +107,7 @@ class Driver:
             return
         try:
             act()
-        except (RamifyError, ValueError) as error:
+        except Exception as error:
             session.error = error
 
     def _answer_at_once(self, session: Session) -> None:
@@ -116,6 +117,7 @@ class Driver:
                 case Fork(source, n):
                     session.send(self._fork(session, source, n))
                 case Truncate(branch, length):
+                    session.own([branch])
                     self.engine.truncate(branch, length)
                     session.send(None)
                 case Drop(branches):
@@ -123,19 +125,25 @@ class Driver:
                     session.send(None)
                 case Answers(branches):
                     session.send({b: self.extract(text_of(b, self.engine.target.codec)) for b in branches})
-                case Advance() as want if not session.goals:
-                    session.aim(want, self._room(session, want) if wants_room(session) else 0)
+                case Advance(branches) as want if not session.goals:
+                    session.own(branches)
+                    session.aim(want, self._room(session, branches) if wants_room(session) else 0)
                     if not session.pending():
                         self._arrive(session)
-                case _:
+                case Score(branches):
+                    session.own(branches)
                     return
+                case Advance():
+                    return
+                case other:
+                    raise BadInput("search", f"it yielded {other!r}, which is no want")
 
     def _fork(self, session: Session, source: Prompt | Branch, n: int) -> list[Branch]:
         if isinstance(source, Branch):
+            session.own([source])
             children = self.engine.fork(source, n)
         else:
-            read_now = source.sampling.prompt_logprobs is not None
-            root = (self.engine.prefill if read_now else self.engine.open)(source, session.ledger)
+            root = self._root(session, source)
             try:
                 children = self.engine.fork(root, n)
             finally:
@@ -145,53 +153,95 @@ class Driver:
             session.tree[child.id] = TreeNode(child)
         return children
 
+    def _root(self, session: Session, prompt: Prompt) -> Branch:
+        """A branch at the prompt's end, read at once only if somebody wants the prompt's log-probabilities."""
+        if prompt.sampling.prompt_logprobs is None:
+            return self.engine.open(prompt, session.ledger)
+        return self._with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
+
     def _drop(self, session: Session, branches: list[Branch]) -> None:
         self._note_peak(session)
-        for branch in branches:
+        own = [b for b in branches if b.alive]
+        session.own(own)
+        for branch in own:
             session.note_end(branch, dropped=True)
-            session.branches.pop(branch.id, None)
-        self.engine.drop(branches)
+            del session.branches[branch.id]
+        self.engine.drop(own)
         self._stalled.clear()
 
-    def _room(self, session: Session, want: Advance) -> int:
-        live = [b for b in want.branches if not b.done]
-        self.engine.settle(live)
-        room = self.engine.room(live, session.budget.pages)
+    def _room(self, session: Session, branches: Sequence[Branch]) -> int:
+        """What `Room` comes to, by the session's own pages: no matter who else holds some."""
+        target, own, pages = self.engine.target, session.branches.values(), session.budget.pages
+        live = [b for b in branches if not b.done]
+        room = 0
+        with suppress(OutOfPages):  # its own branches alone are too many: there is no room
+            self._with_room(lambda: self.engine.settle(list(own)), own, target)
+            if pages is not None:
+                held = (target.book.unique_pages(b.id for b in some) for some in (own, live))
+                pages -= next(held) - next(held)  # what it holds beside these
+            room = self.engine.room(live, pages)
         if room == 0 and live and not any(b.num_generated for b in live):
             needed = self.engine.pages_for_step(live)
-            raise OutOfPages(needed, session.budget.pages or self.engine.target.book.free, len(live))
+            raise OutOfPages(needed, session.budget.pages or target.book.free, len(live))
         return room
 
     def _score(self, sessions: Sequence[Session]) -> None:
-        by_model = dict[str, list[Branch]]()
+        readers = dict[str, tuple[Model, list[Session]]]()
         for session in sessions:
-            assert isinstance(session.want, Score)
-            if session.reward is not None and session.reward.model is not None:
-                by_model.setdefault(session.reward.model, []).extend(session.want.branches)
-        for name, branches in by_model.items():
-            self._read(branches, self.engine.others[name])
+            self._guard(session, lambda s=session: self._note_reader(s, readers))  # type: ignore[misc]
+        for model, some in readers.values():
+            self._read(some, model)
         for session in sessions:
             self._guard(session, lambda s=session: self._answer_score(s))  # type: ignore[misc]
 
-    def _answer_score(self, session: Session) -> None:
-        assert isinstance(session.want, Score)
+    def _note_reader(self, session: Session, readers: dict[str, tuple[Model, list[Session]]]) -> None:
         if session.reward is None:
             raise BadInput("reward", "this method asks for scores; name a reward (ramify models lists them)")
+        if (model := self.engine.model_of(session.reward)) is not None:
+            readers.setdefault(model.role, (model, []))[1].append(session)
+
+    def _answer_score(self, session: Session) -> None:
+        assert isinstance(session.want, Score) and session.reward is not None
         branches = list(session.want.branches)
         scores = dict(zip(branches, self.engine.score(branches, session.reward), strict=True))
         session.note_scores(scores)
         self._note_peak(session)
         session.send(scores)
 
-    def _read(self, branches: Sequence[Branch], model: Model) -> None:
-        """Let a reward's model read; where they do not fit together, one after another."""
+    def _read(self, sessions: Sequence[Session], model: Model) -> None:
+        """Let a reward's model read; what does not fit together is read one after another."""
+        branches = [b for s in sessions if isinstance(s.want, Score) for b in s.want.branches]
         try:
-            self.engine.read(branches, model)
+            self._with_room(lambda: self.engine.read(branches, model), branches, model)
         except OutOfPages:
             for branch in branches:
-                for other in [*branches, *self.engine.branches.values()]:
-                    model.release(other)
+                model.release(branch)
+            for session in sessions:
+                self._guard(session, lambda s=session: self._read_one_by_one(s, model))  # type: ignore[misc]
+
+    def _read_one_by_one(self, session: Session, model: Model) -> None:
+        assert isinstance(session.want, Score)
+        for branch in session.want.branches:
+            try:
                 self.engine.read([branch], model)
+            finally:
+                model.release(branch)  # its values stay
+
+    def _with_room(self, act: Callable[[], T], keep: Iterable[Branch], model: Model) -> T:
+        """Do what needs pages of a model; while they are short, branches that are not to `keep` theirs give them up.
+
+        Raises:
+            OutOfPages: nobody else has any, and they still do not suffice.
+        """
+        keep = list(keep)
+        while True:
+            try:
+                return act()
+            except OutOfPages:
+                victim = self._idle(keep, model)
+                if victim is None:
+                    raise
+                self._release(victim, model)
 
     def _step(self) -> None:
         pending = [b for s in self._running if not s.over for b in s.pending()]
@@ -212,34 +262,36 @@ class Driver:
             try:
                 return self.engine.step(batch)
             except OutOfPages as error:
-                victim = self._idle(batch)
-                if victim is not None:
-                    self.engine.target.release(victim)
-                elif len(batch) > 1:
-                    self._stalled.add(batch[-1].id)
-                    self.engine.target.release(batch.pop())
-                else:
-                    self._fail_owner(batch[0], error)
+                victim = self._idle(batch, self.engine.target)
+                if victim is None and len(batch) > 1:
+                    victim = batch.pop()
+                    self._stalled.add(victim.id)
+                if victim is None:
+                    self._owner(batch[0]).error = error
                     return []
+                self._release(victim, self.engine.target)
 
-    def _idle(self, batch: Iterable[Branch]) -> Branch | None:
-        """The youngest branch outside this step that holds pages of the target."""
-        busy = {b.id for b in batch}
-        holders = (b for b in reversed(self.engine.branches.values()) if b.id not in busy)
-        return next((b for b in holders if self.engine.target.held(b)), None)
+    def _idle(self, busy: Iterable[Branch], model: Model) -> Branch | None:
+        """The youngest branch that holds pages of a model and is not busy."""
+        others = {b.id for b in busy}
+        holders = (b for b in reversed(self.engine.branches.values()) if b.id not in others)
+        return next((b for b in holders if model.holds(b)), None)
 
-    def _fail_owner(self, branch: Branch, error: Exception) -> None:
+    def _release(self, branch: Branch, model: Model) -> None:
         for session in self._running:
             if branch.id in session.branches:
-                session.error = error
+                self._note_peak(session)
+        model.release(branch)
+
+    def _owner(self, branch: Branch) -> Session:
+        return next(s for s in self._running if branch.id in s.branches)
 
     def _heed_markers(self, drawn: Sequence[Branch]) -> None:
-        fresh = {b.id: b for b in drawn}
+        fresh, codec = set(drawn), self.engine.target.codec
         for session in self._running:
             if isinstance(session.want, Advance) and isinstance(session.want.until, Marker):
-                for branch in session.goals:
-                    text = self.engine.target.codec.decode(branch.tokens[-1:]) if branch.id in fresh else ""
-                    if session.want.until.text in text:
+                for branch in fresh & session.goals.keys():
+                    if session.want.until.text in codec.continuation(branch.tokens[:-1], branch.tokens[-1:]):
                         session.goals[branch] = len(branch.tokens)
 
     def _arrive(self, session: Session) -> None:

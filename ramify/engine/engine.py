@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
-from ramify.core.errors import BadInput, OutOfPages
+from ramify.core.errors import BadInput, OutOfPages, UnknownName
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import Reward
 from ramify.core.random import child_address, root_address
@@ -58,15 +58,12 @@ class Engine:
                 that the vocabulary lacks.
         """
         tokens = list(prompt.tokens) or self._begin()
-        limit = self.target.runner.max_positions
+        limit, most = self.target.runner.max_positions, prompt.sampling.max_tokens
         if len(tokens) >= limit:
             raise BadInput("prompt", f"{len(tokens)} tokens leave no room in a context of {limit}; shorten it")
-        if not all(0 <= token < self.target.runner.vocab_size for token in tokens):
-            raise BadInput("prompt", f"token ids must be within 0 and {self.target.runner.vocab_size - 1}")
-        bad = [token for token in prompt.sampling.logit_bias if not 0 <= token < self.target.runner.vocab_size]
-        if bad:
-            raise BadInput("logit_bias", f"token {bad[0]} is not in a vocabulary of {self.target.runner.vocab_size}")
-        most = prompt.sampling.max_tokens
+        self._within_vocabulary("prompt", tokens)
+        self._within_vocabulary("logit_bias", prompt.sampling.logit_bias)
+        self._within_vocabulary("stop_token_ids", prompt.sampling.stop_token_ids)
         branch = Branch(
             id=self._take_id(),
             tokens=tokens,
@@ -91,11 +88,13 @@ class Engine:
         """
         branch = self.open(prompt, ledger)
         try:
+            self.target.reuse(branch)
             self._require([(branch.id, len(branch.tokens))])
             if prompt.sampling.prompt_logprobs is not None:
                 self._prompt_logprobs(branch, prompt.sampling.prompt_logprobs)
             self.read([branch])
         except BaseException:
+            branch.ledger.prompt_tokens -= branch.num_prompt
             self.drop([branch])
             raise
         return branch
@@ -108,10 +107,16 @@ class Engine:
         """
         self._alive([branch])
         whole("n", n, 1, MAX_BRANCHES - len(self.branches))
-        return [self._child(branch) for _ in range(n)]
+        first = self._next_id + 1
+        try:
+            return [self._child(branch) for _ in range(n)]
+        except BaseException:
+            self.drop([b for b in self.branches.values() if b.id >= first])
+            raise
 
     def read(self, branches: Sequence[Branch], model: Model | None = None) -> None:
         """Let a model (the target, if none is named) read everything of these branches that it has not read."""
+        self._alive(branches)
         model = model or self.target
         for branch in branches:
             model.open(branch)
@@ -120,8 +125,10 @@ class Engine:
 
     def settle(self, branches: Sequence[Branch]) -> None:
         """Read everything but what the next step reads anyway, so that `room` counts what really is shared."""
-        while any(len(b.tokens) - self.target.held(b) > 1 for b in self.target.behind(branches)):
-            self.target.catch_up(branches, self.row_budget)
+        self._alive(branches)
+        growing = [b for b in branches if not b.done or self._late(b)]
+        while any(self._late(b) for b in growing):
+            self.target.catch_up(growing, self.row_budget)
 
     def pages_for_step(self, branches: Sequence[Branch]) -> int:
         """Pages that these branches need for drawing one more token each, beside those they hold."""
@@ -133,16 +140,16 @@ class Engine:
         Raises:
             OutOfPages: the pass does not fit; nothing was changed.
         """
-        live = [b for b in branches if not b.done]
-        self._alive(live)
+        live = self._live(branches)
         self.target.catch_up(live, self.row_budget)
         rows = [(b, row) for b in live if (row := self.target.frontier(b)) is not None]
         if not rows:
             return []
         ready = [b for b, _ in rows]
         logits_RV = self.target.runner.logits(torch.stack([row for _, row in rows]))
-        for branch, token in zip(ready, draw_tokens(logits_RV, ready, self.draw), strict=True):
+        for branch, (token, logprob) in zip(ready, draw_tokens(logits_RV, ready, self.draw), strict=True):
             branch.tokens.append(token)
+            branch.logprobs += logprob
             branch.ledger.generated_tokens += 1
             branch.ledger.model(self.target.role).flops += self.target.runner.costs.logits
             settle(branch, self.target.codec)
@@ -155,10 +162,7 @@ class Engine:
             OutOfPages: n tokens each do not fit (see `room`); nothing was changed.
         """
         whole("n", n, 1, 1 << 30)
-        live = [b for b in branches if not b.done]
-        self._alive(live)
-        for branch in live:
-            self.target.open(branch)
+        live = self._live(branches)
         self._require(self._demands(live, n))
         goals = {b: min(len(b.tokens) + n, b.max_length) for b in live}
         while pending := [b for b in live if not b.done and len(b.tokens) < goals[b]]:
@@ -170,10 +174,9 @@ class Engine:
         Args:
             pages: count against this many pages for these branches together, instead of against the whole pool.
         """
-        live = [b for b in branches if not b.done]
-        free = self.target.book.free
+        live, free = self._live(branches), self.target.book.free
         if pages is not None:
-            free = min(free, pages - self.target.book.unique_pages(b.id for b in branches))
+            free = pages - self.target.book.unique_pages(b.id for b in branches)
         low, high = 0, max((b.max_length - len(b.tokens) for b in live), default=0)
         while low < high:
             middle = (low + high + 1) // 2
@@ -186,13 +189,23 @@ class Engine:
 
         Raises:
             RewardError: the reward raised, or returned something that is no finite number.
-            OutOfPages: the reward's model has no room for them.
+            UnknownName: the reward reads a model that this engine has not. OutOfPages: that model has no room for them.
         """
         self._alive(branches)
-        model = self.others[reward.model] if reward.model is not None else None
+        model = self.model_of(reward)
         if model is not None:
             self.read(branches, model)
         return score_views(branches, reward, self.target.codec, model)
+
+    def model_of(self, reward: Reward) -> Model | None:
+        """The model that a reward reads.
+
+        Raises:
+            UnknownName: this engine has none of that name.
+        """
+        if reward.model is not None and reward.model not in self.others:
+            raise UnknownName("reward model", reward.model, self.others)
+        return None if reward.model is None else self.others[reward.model]
 
     def truncate(self, branch: Branch, length: int) -> None:
         """Back to the branch's first `length` tokens, in every model; it may go on from there.
@@ -217,7 +230,8 @@ class Engine:
     def drop(self, branches: Iterable[Branch]) -> None:
         """Give back every page of these branches, in every model. Dropping a dropped branch does nothing."""
         for branch in branches:
-            if self.branches.pop(branch.id, None) is not None:
+            if self.branches.get(branch.id) is branch:
+                del self.branches[branch.id]
                 branch.alive = False
                 for model in self.models:
                     model.close(branch)
@@ -255,6 +269,9 @@ class Engine:
             model.clone(branch, child)
         return child
 
+    def _late(self, branch: Branch) -> bool:
+        return len(branch.tokens) - self.target.held(branch) > 1
+
     def _demands(self, live: Sequence[Branch], n: int) -> list[Demand]:
         # the last token drawn is not stored before somebody wants what comes after it
         return [(b.id, min(len(b.tokens) + n, b.max_length) - 1) for b in live]
@@ -264,10 +281,21 @@ class Engine:
         if (needed := book.needed(demands)) > book.free:
             raise OutOfPages(needed, book.free, len(self.branches))
 
+    def _live(self, branches: Iterable[Branch]) -> list[Branch]:
+        """Those that can grow, each once."""
+        once = list(dict.fromkeys(branches))
+        self._alive(once)
+        return [branch for branch in once if not branch.done]
+
     def _alive(self, branches: Iterable[Branch]) -> None:
         for branch in branches:
-            if branch.id not in self.branches:
-                raise BadInput("branch", f"{branch.id} was dropped; its pages are gone")
+            if self.branches.get(branch.id) is not branch:
+                raise BadInput("branch", f"{branch.id} was dropped, or is another engine's; fork one that is alive")
+
+    def _within_vocabulary(self, field: str, tokens: Iterable[int]) -> None:
+        size = self.target.runner.vocab_size
+        if (bad := next((token for token in tokens if not 0 <= token < size), None)) is not None:
+            raise BadInput(field, f"token {bad} is not in a vocabulary of {size}")
 
     def _begin(self) -> list[int]:
         begin = self.target.codec.begin_id
@@ -278,8 +306,10 @@ class Engine:
     def _bad_runs(self, prompt: Prompt) -> tuple[tuple[int, ...], ...]:
         # a word is spelled differently after a space
         words = [text for word in prompt.sampling.bad_words for text in (word, " " + word.lstrip())]
-        runs = (tuple(self.target.codec.encode_after(text)) for text in words)
-        return tuple(dict.fromkeys(run for run in runs if run))
+        runs = dict.fromkeys(tuple(self.target.codec.encode_after(text)) for text in words)
+        if len({run[-1] for run in runs if run}) == self.target.runner.vocab_size:
+            raise BadInput("bad_words", "they may leave no token to draw")
+        return tuple(run for run in runs if run)
 
     def _prompt_logprobs(self, branch: Branch, count: int) -> None:
         """Read the prompt in chunks and keep the raw log-probability of each token after the first."""
@@ -288,12 +318,13 @@ class Engine:
         def keep(start: int, hidden_nD: torch.Tensor) -> None:
             tokens = branch.tokens[start + 1 : start + 1 + len(hidden_nD)]
             if tokens:
+                branch.ledger.model(self.target.role).flops += len(tokens) * self.target.runner.costs.logits
                 logprob_nV = self.target.runner.logits(hidden_nD[: len(tokens)]).log_softmax(-1)
                 for token, row_V in zip(tokens, logprob_nV, strict=True):
                     kept.append(TokenLogprob(token, float(row_V[token]), top_alternatives(row_V, count)))
 
         self.target.watch(branch, keep)
-        self.read([branch])
+        self.read([branch])  # prefill drops the branch, and its watcher, if this fails
         self.target.watch(branch, None)
         branch.prompt_logprobs = kept
 

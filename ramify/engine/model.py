@@ -5,6 +5,7 @@ Every model of an engine keeps its own pages for a branch and catches up lazily,
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from torch import Tensor
 
@@ -54,6 +55,10 @@ class Model:
         """Tokens of the branch that its pages hold."""
         return self.book.tables[branch.id].length
 
+    def holds(self, branch: Branch) -> bool:
+        """Whether it has any pages of this model."""
+        return branch.id in self.book.tables and self.held(branch) > 0
+
     def frontier(self, branch: Branch) -> Tensor | None:
         """The hidden row of the branch's last token, if it has been read."""
         return self.readings[branch.id].anchors.get(len(branch.tokens))
@@ -66,7 +71,7 @@ class Model:
         reading.anchors = {at: row for at, row in reading.anchors.items() if at <= length}
         if self.held(branch) >= length:
             self.book.truncate(branch.id, length if length in reading.anchors else length - 1)
-        del reading.values[max(0, self.held(branch) - branch.num_prompt) :]
+        del reading.values[length - branch.num_prompt :]
         reading.furthest = min(reading.furthest, length)
 
     def release(self, branch: Branch) -> None:
@@ -77,7 +82,9 @@ class Model:
 
     def close(self, branch: Branch) -> None:
         """Forget a branch."""
-        if self.readings.pop(branch.id, None) is not None:
+        self._watchers.pop(branch.id, None)
+        self.readings.pop(branch.id, None)
+        if branch.id in self.book.tables:
             self.book.close(branch.id)
 
     def watch(self, branch: Branch, watcher: Watcher | None) -> None:
@@ -100,12 +107,11 @@ class Model:
 
     def behind(self, branches: Iterable[Branch]) -> list[Branch]:
         """Those of which this model has not read all that it will be asked about."""
-        return [b for b in branches if not self._through(b)]
+        return [b for b in dict.fromkeys(branches) if not self._through(b)]
 
     def _through(self, branch: Branch) -> bool:
-        # values outlive pages that were given up: they are numbers, not tensors
-        if self.scores and 0 < branch.num_generated <= len(self.readings[branch.id].values):
-            return True
+        if self.scores:  # values outlive pages that were given up: they are numbers, not tensors
+            return branch.num_generated <= len(self.readings[branch.id].values)
         return self.frontier(branch) is not None
 
     def catch_up(self, branches: Sequence[Branch], row_budget: int) -> None:
@@ -114,31 +120,42 @@ class Model:
         Raises:
             OutOfPages: the step does not fit; nothing was changed.
         """
-        behind = self.behind(branches)
-        for branch in behind:
-            self._reuse(branch)
-        standing = [Standing(b.id, self.held(b), self._last_page(b), b.tokens, b.num_prompt) for b in behind]
-        followers = shared_runs(standing)
-        limits = {b.id: len(b.tokens) for b in behind}
+        behind = {b.id: b for b in self.behind(branches)}
+        for branch in behind.values():
+            self.reuse(branch)
+        followers = shared_runs([self._standing(b) for b in behind.values()])
+        limits = {b.id: len(b.tokens) for b in behind.values()}
         for leader, length in followers.values():
-            limits[leader] = min(limits[leader], length)
-        leaders = [b for b in behind if b.id not in followers]
-        todo = [Behind(b.id, limits[b.id] - self.held(b)) for b in leaders]
-        rows = schedule(todo, row_budget)
-        reading = [(b, rows[b.id]) for b in leaders if b.id in rows]
-        self._read(reading)
-        by_id = {b.id: b for b in behind}
+            limits[leader] = min(limits[leader], max(length, self.held(behind[leader])))
+        leaders = [b for b in behind.values() if b.id not in followers]
+        rows = schedule([Behind(b.id, limits[b.id] - self.held(b)) for b in leaders], row_budget)
+        self._read([(b, rows[b.id]) for b in leaders if b.id in rows])
         for follower, (leader, length) in followers.items():
-            if self.held(by_id[leader]) == length:
-                self.clone(by_id[leader], by_id[follower])
+            if self.held(behind[leader]) >= limits[leader]:
+                self._follow(behind[leader], behind[follower], length)
 
-    def _reuse(self, branch: Branch) -> None:
+    def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
         if self.held(branch) == 0 and branch.sampling.prompt_logprobs is None:
             end = min(branch.num_prompt, len(branch.tokens) - 1)
             self.book.close(branch.id)
             reading = self.readings[branch.id]
             reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end]))
+
+    def _follow(self, leader: Branch, follower: Branch, length: int) -> None:
+        """Let `follower` stand where `leader` stands, at `length` at most: up to there their tokens agree."""
+        length = min(length, self.held(leader))
+        self.book.clone(leader.id, follower.id)
+        self.book.truncate(follower.id, length)
+        lead, reading = self.readings[leader.id], self.readings[follower.id]
+        reading.anchors = {at: row for at, row in lead.anchors.items() if at <= length}
+        reading.furthest = max(reading.furthest, length)
+        reading.published |= lead.published and leader.num_prompt == follower.num_prompt
+        lacking = follower.num_prompt + len(reading.values) - leader.num_prompt  # from there on in the leader's
+        reading.values += lead.values[lacking : max(lacking, length - leader.num_prompt)]
+
+    def _standing(self, branch: Branch) -> Standing:
+        return Standing(branch.id, self.held(branch), self._last_page(branch), branch.tokens, branch.num_prompt)
 
     def _last_page(self, branch: Branch) -> int:
         pages = self.book.tables[branch.id].pages
@@ -148,33 +165,39 @@ class Model:
         if not reading:
             return
         starts = [self.held(b) for b, _ in reading]
-        demands = [(b.id, start + count) for (b, count), start in zip(reading, starts, strict=True)]
-        copies = self.book.grow(demands)
-        self.runner.copy(copies)
+        copies = self.book.grow([(b.id, start + count) for (b, count), start in zip(reading, starts, strict=True)])
+        try:
+            self.runner.copy(copies)
+            self._take_in(reading, starts, {copy.dst for copy in copies})
+        except BaseException:
+            for branch, _ in reading:  # what their new slots hold is unknown: they are read again when wanted
+                self.release(branch)
+            raise
+
+    def _take_in(self, reading: Sequence[tuple[Branch, int]], starts: Sequence[int], copied: Container[int]) -> None:
         chunks = [
             Chunk(b.tokens[start : start + count], start, self.book.tables[b.id].pages)
             for (b, count), start in zip(reading, starts, strict=True)
         ]
         hidden_RD = self.runner.forward(chunks)
-        values = self.runner.values(hidden_RD).tolist() if self.scores else None
-        row = 0
-        for (branch, count), start in zip(reading, starts, strict=True):
-            self._note(branch, start, count, hidden_RD[row : row + count])
-            if values is not None:
-                self._keep_values(branch, start, values[row : row + count])
-            row += count
-        for copy_owner in {id(b.ledger): b.ledger for b, _ in reading}.values():
-            copy_owner.model(self.role).passes += 1
-        if copies:
-            reading[0][0].ledger.pages_copied += len(copies)
+        values = self.runner.values(hidden_RD).tolist() if self.scores else []
+        ends = list(accumulate(count for _, count in reading))
+        last_BD = hidden_RD[[end - 1 for end in ends]]  # rows of their own: an anchor must not keep the whole step's
+        for (branch, count), start, end, last_D in zip(reading, starts, ends, last_BD, strict=True):
+            if branch.id in self._watchers:
+                self._watchers[branch.id](start, hidden_RD[end - count : end])
+            self._note(branch, start, count, last_D)
+            self._keep_values(branch, start, values[end - count : end])
+            page = self.book.tables[branch.id].pages[start // self.runner.page_size]
+            branch.ledger.pages_copied += page in copied
+        for ledger in {id(b.ledger): b.ledger for b, _ in reading}.values():
+            ledger.model(self.role).passes += 1
 
-    def _note(self, branch: Branch, start: int, count: int, hidden_nD: Tensor) -> None:
+    def _note(self, branch: Branch, start: int, count: int, last_D: Tensor) -> None:
         end, reading, costs = start + count, self.readings[branch.id], self.runner.costs
-        if branch.id in self._watchers:
-            self._watchers[branch.id](start, hidden_nD)
         if end == len(branch.tokens):
             reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
-            reading.anchors[end] = hidden_nD[-1]
+            reading.anchors[end] = last_D
         account = branch.ledger.model(self.role)
         account.tokens += count
         account.recomputed += max(0, min(end, reading.furthest) - start)

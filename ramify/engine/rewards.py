@@ -1,7 +1,8 @@
 """Showing branches to a reward: builds the views, and refuses what is not a finite number."""
 
-import math
+import sys
 from collections.abc import Sequence
+from numbers import Real
 
 from ramify.core.errors import RewardError
 from ramify.core.protocols import Codec, Reward, View
@@ -16,14 +17,17 @@ def score_views(branches: Sequence[Branch], reward: Reward, codec: Codec, model:
     Raises:
         RewardError: the reward raised, or returned something that is no finite number.
     """
-    return [_score(view(b, codec, model), reward) for b in branches]
+    texts = dict[tuple[int, ...], str]()  # of prompts: most branches share theirs
+    return [_score(view(b, codec, model, texts), reward) for b in branches]
 
 
-def view(branch: Branch, codec: Codec, model: Model | None) -> View:
-    """What a reward sees of a branch."""
-    prompt = codec.decode(branch.tokens[: branch.num_prompt])
+def view(branch: Branch, codec: Codec, model: Model | None, texts: dict[tuple[int, ...], str] | None = None) -> View:
+    """What a reward sees of a branch. `texts` remembers prompts that were decoded before."""
+    texts, prompt = {} if texts is None else texts, tuple(branch.tokens[: branch.num_prompt])
+    if prompt not in texts:
+        texts[prompt] = codec.decode(prompt)
     values = tuple(model.readings[branch.id].values) if model is not None else ()
-    return View(branch, prompt, text_of(branch, codec), values)
+    return View(branch, texts[prompt], text_of(branch, codec), values)
 
 
 def _score(shown: View, reward: Reward) -> float:
@@ -31,9 +35,7 @@ def _score(shown: View, reward: Reward) -> float:
         score = reward.final(shown) if shown.branch.done else reward.partial(shown)
     except Exception as error:
         raise RewardError(f"reward {reward.name!r} raised {type(error).__name__}: {error}") from error
-    if isinstance(score, bool):
-        score = float(score)
-    if not isinstance(score, int | float) or not math.isfinite(score):
+    if not (isinstance(score, Real) and abs(score) <= sys.float_info.max):
         raise RewardError(
             f"reward {reward.name!r} returned {score!r} for {shown.text[-60:]!r}; a finite number is expected"
         )

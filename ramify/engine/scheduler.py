@@ -47,36 +47,46 @@ class Standing:
 
 
 def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
-    """Branches that are about to read the same tokens from the same state: one reads, the others follow it.
+    """Branches that are about to read what another reads: that one leads, the others follow it.
 
+    A leader stands where its follower stands, or is on its way through a prompt that the follower has not begun.
     Waiting costs a follower a step, so it follows only for a whole prompt, for a long run, or where it waits for
     nothing (it wants exactly what the leader reads).
 
-    Returns: follower -> (leader, length up to which the leader reads for both).
+    Returns: follower -> (leader, length up to which the leader's pages are the follower's too).
     """
     leaders = dict[tuple[int, int, int], list[Standing]]()
-    followers = dict[int, tuple[int, int]]()
-    for item in behind:
+    under_way, followers = list[Standing](), dict[int, tuple[int, int]]()
+    for item in sorted(behind, key=lambda standing: standing.held == 0):
         group = leaders.setdefault((item.held, item.last_page, item.tokens[item.held]), [])
-        for leader in group:
-            agreed = item.held + _agreement(leader.tokens, item.tokens, item.held)
+        for leader in (*group, *under_way) if item.held == 0 else group:
+            agreed = _agreement(leader, item)
             if _worth_following(leader, item, agreed):
                 followers[item.branch] = (leader.branch, agreed)
                 break
         else:
             group.append(item)
+            if 0 < item.held < item.num_prompt:
+                under_way.append(item)
     return followers
 
 
 def _worth_following(leader: Standing, item: Standing, agreed: int) -> bool:
+    if leader.num_prompt > item.num_prompt:
+        return False  # a reward's values begin where the prompt ends: the leader would keep too few
     whole_prompt = item.held < item.num_prompt <= agreed
-    same_goal = agreed == len(item.tokens) == len(leader.tokens)
+    same_goal = agreed == len(item.tokens)
     return whole_prompt or same_goal or agreed - item.held >= LONG_RUN
 
 
-def _agreement(a: Sequence[int], b: Sequence[int], start: int) -> int:
-    """How many tokens agree from `start` on."""
-    end = min(len(a), len(b))
+def _agreement(leader: Standing, item: Standing) -> int:
+    """Up to which length the leader's reading serves the follower.
+
+    All of a follower's tokens serve it only if they are all of the leader's: the row of its last token is wanted, and a
+    leader that goes on does not keep it.
+    """
+    a, b, start = leader.tokens, item.tokens, item.held
+    end = min(len(a), len(b) if len(a) == len(b) else len(b) - 1)
     if a[start:end] == b[start:end]:  # the usual case, at the speed of a comparison of lists
-        return end - start
-    return next(i for i in range(end - start) if a[start + i] != b[start + i])
+        return end
+    return next(i for i in range(start, end) if a[i] != b[i])

@@ -1,10 +1,11 @@
 """One search under the driver: what it wants now, which branches are its own, what it may spend, what became of it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from ramify.core.errors import BadInput
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import Reward
 from ramify.core.types import Branch, Budget, Selection
@@ -36,8 +37,8 @@ class Session:
     result: Selection | None = None
     error: Exception | None = None
     started: float | None = None
-    goals: dict[Branch, int] = field(default_factory=dict)
-    before: int = 0
+    goals: dict[Branch, int] = field(default_factory=dict)  # of the current Advance: lengths to reach
+    starts: dict[Branch, int] = field(default_factory=dict)  # and lengths when it began
 
     @property
     def fresh(self) -> bool:
@@ -54,6 +55,8 @@ class Session:
         try:
             self.want = next(self.search) if self.want is None else self.search.send(reply)
         except StopIteration as end:
+            if not isinstance(end.value, Selection):
+                raise BadInput("search", f"it returned {end.value!r}, which is no Selection") from None
             self.want, self.result = None, end.value
 
     def begin(self) -> None:
@@ -62,31 +65,49 @@ class Session:
         self.send(None)
 
     def end(self) -> None:
-        """Stop the clock; the books of its branches are the driver's business."""
-        self.search.close()
+        """Close the search and stop the clock; the books of its branches are the driver's business."""
+        try:
+            self.search.close()
+        except Exception as error:
+            self.error = self.error or error
         if self.started is not None:
             self.ledger.seconds = perf_counter() - self.started
+
+    def own(self, branches: Iterable[Branch]) -> None:
+        """Refuse branches that are not its own, or not any more.
+
+        Raises:
+            BadInput: one of them was dropped, or is another search's.
+        """
+        for branch in branches:
+            if self.branches.get(branch.id) is not branch:
+                raise BadInput("branch", f"{branch.id} was dropped, or is another search's; want what is alive")
 
     def aim(self, want: Advance, room: int) -> None:
         """Note how far each branch is to go; `room` is what `Room` came to."""
         self.goals = {b: _goal(b, want.until, room) for b in want.branches if not b.done}
-        self.before = max((b.num_generated for b in want.branches), default=0)
+        self.starts = {b: len(b.tokens) for b in self.goals}
 
     def pending(self) -> list[Branch]:
-        """The branches that have not reached their goals; beyond the budget they finish."""
+        """The branches that are to draw next; those that the budget has no token for finish."""
         if not isinstance(self.want, Advance):
             return []
         left = [b for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal]
-        if self.budget.tokens is not None and self.budget.tokens - self.ledger.generated_tokens < len(left):
+        return left if self.budget.tokens is None else self._within_budget(left, self.budget.tokens)
+
+    def _within_budget(self, left: list[Branch], tokens: int) -> list[Branch]:
+        # token by token together, so that who gets the last ones does not depend on who found room in which step
+        grown = [len(b.tokens) - self.starts[b] for b in left]
+        behind = [b for b, count in zip(left, grown, strict=True) if count == min(grown)]
+        if len(behind) == len(left) > tokens - self.ledger.generated_tokens:
             for branch in left:
                 branch.finish = "budget"
             return []
-        return left
+        return behind
 
     def grown(self) -> int:
-        """Tokens that the longest branch of the current Advance grew by."""
-        assert isinstance(self.want, Advance)
-        return max((b.num_generated for b in self.want.branches), default=0) - self.before
+        """The most tokens that a branch of the current Advance grew by."""
+        return max((len(b.tokens) - start for b, start in self.starts.items()), default=0)
 
     def note_scores(self, scores: dict[Branch, float]) -> None:
         """Remember the last score of each branch for the tree."""
@@ -116,7 +137,3 @@ def wants_room(session: Session) -> bool:
 def wants_score(session: Session) -> bool:
     """Whether it waits for scores."""
     return isinstance(session.want, Score)
-
-
-Answer = Hashable
-Branches = Sequence[Branch]

@@ -1,12 +1,16 @@
 """A prefix tree over committed pages: a prompt that was read before is not read again.
 
 A node is one full page, its key the page's tokens, so a branching point is always a page's edge. The tree holds each
-page once; a page that nobody else holds is idle and is given up, least recently used leaf first, when pages are short.
+page once; a page that nobody else holds is idle and is given up, least recently used first, when pages are short.
 Only committed tokens are published, and never a page that a policy has compressed.
+
+Laws: whoever holds a node's page holds the pages of all its ancestors, so what lies behind an idle page is idle too.
+A node is never used later than its ancestors, so whatever is given up in order of use is a leaf by then.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ramify.kv.pages import PagePool
 
@@ -18,7 +22,6 @@ class Node:
     page: int
     key: tuple[int, ...]
     parent: "Node | None"
-    used: int = 0
     children: dict[tuple[int, ...], "Node"] = field(default_factory=dict)
 
 
@@ -28,46 +31,44 @@ class PrefixTree:
     def __init__(self, pool: PagePool) -> None:
         self.pool = pool
         self._root = Node(-1, (), None)
-        self._clock = 0
+        self._by_use: dict[Node, None] = {}  # least recently used first
 
     def match(self, tokens: Sequence[int]) -> list[int]:
         """The pages of the longest published prefix of `tokens` (whole pages only); the caller retains them."""
-        self._clock += 1
-        node, pages = self._root, list[int]()
+        node, path = self._root, list[Node]()
         for key in self._keys(tokens):
             child = node.children.get(key)
             if child is None:
                 break
-            child.used, node = self._clock, child
-            pages.append(child.page)
-        return pages
+            path.append(child)
+            node = child
+        self._use(path)
+        return [node.page for node in path]
 
     def publish(self, tokens: Sequence[int], pages: Sequence[int]) -> None:
-        """Make the full pages of committed `tokens` findable; where the tree has such a page, it keeps its own."""
-        self._clock += 1
-        node = self._root
+        """Make the full pages of committed `tokens` findable, up to the first that the tree has a page of its own for.
+
+        What lies behind such a page stays unpublished: its holder does not hold the tree's page.
+        """
+        node, path = self._root, list[Node]()
         for key, page in zip(self._keys(tokens), pages, strict=False):
             if key not in node.children:
-                if self.pool.published[page]:
-                    return  # findable under another path: one page has one place
                 self.pool.publish(page)
                 node.children[key] = Node(page, key, node)
             node = node.children[key]
-            node.used = self._clock
+            path.append(node)
+            if node.page != page:
+                break
+        self._use(path)
 
     def evict(self, count: int) -> int:
-        """Free up to `count` idle pages, least recently used leaves first; how many it freed."""
-        freed = 0
-        while freed < count:
-            leaves = [n for n in self.nodes() if not n.children and self.pool.refs[n.page] == 1]
-            if not leaves:
-                return freed
-            for node in sorted(leaves, key=lambda n: n.used)[: count - freed]:
-                assert node.parent is not None
-                del node.parent.children[node.key]
-                self.pool.unpublish(node.page)
-                freed += 1
-        return freed
+        """Free up to `count` idle pages, least recently used first; how many it freed."""
+        idle = list(islice((node for node in self._by_use if self.pool.refs[node.page] == 1), count))
+        for node in idle:
+            assert node.parent is not None and not node.children
+            del node.parent.children[node.key], self._by_use[node]
+            self.pool.unpublish(node.page)
+        return len(idle)
 
     def nodes(self) -> Iterator[Node]:
         """Every published page's node."""
@@ -76,6 +77,11 @@ class PrefixTree:
             node = stack.pop()
             yield node
             stack.extend(node.children.values())
+
+    def _use(self, path: Sequence[Node]) -> None:
+        for node in reversed(path):  # ancestors last
+            self._by_use.pop(node, None)
+            self._by_use[node] = None
 
     def _keys(self, tokens: Sequence[int]) -> Iterator[tuple[int, ...]]:
         size = self.pool.page_size

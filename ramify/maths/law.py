@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ramify.core.sampling import Rule
 
+COLDEST = 1e-30  # what divides in float32 without becoming 0; no two float32 logits that differ are closer
+
 
 @dataclass(frozen=True)
 class Law:
@@ -56,10 +58,11 @@ def final_law(logits_RV: Tensor, rule: Rule, prompts: Sequence[Sequence[int]], d
     logits_RV = _penalised(logits_RV, rule, prompts, drawn)
     if rule.temperature == 0.0:
         return Law(logits_RV.new_ones(len(logits_RV), 1), logits_RV.argmax(-1, keepdim=True))
-    scaled_RV = logits_RV / rule.temperature if rule.temperature != 1.0 else logits_RV
+    if rule.temperature != 1.0:  # differences first, so that a tiny temperature overflows to -inf only
+        logits_RV = (logits_RV - logits_RV.amax(-1, keepdim=True)) / max(rule.temperature, COLDEST)
     if not rule.top_k and rule.top_p == 1.0 and rule.min_p == 0.0:
-        return Law(scaled_RV.softmax(-1))
-    return _cut(scaled_RV, rule)
+        return Law(logits_RV.softmax(-1))
+    return _cut(logits_RV, rule)
 
 
 def _cut(logits_RV: Tensor, rule: Rule) -> Law:
@@ -108,5 +111,5 @@ def _completes(run: Sequence[int], prompt: Sequence[int], path: Sequence[int]) -
     stem = list(run[:-1])
     if not stem:
         return True
-    tail = [*prompt[-len(stem) :], *path][-len(stem) :]
-    return tail == stem
+    tail = [*prompt[-len(stem) :], *path[-len(stem) :]]
+    return tail[-len(stem) :] == stem

@@ -32,8 +32,8 @@ def systematic(logweight_N: Tensor, n: int, uniform: float) -> list[int]:
 
 def stratified(logweight_N: Tensor, uniform_n: Sequence[float]) -> list[int]:
     """One uniform in each of n equal strata."""
-    n = len(uniform_n)
-    return _invert(logweight_N, (torch.arange(n, dtype=torch.float64) + torch.tensor(uniform_n)) / n)
+    point_n = torch.tensor(uniform_n, dtype=torch.float64)
+    return _invert(logweight_N, (torch.arange(len(point_n)) + point_n) / len(point_n))
 
 
 def _invert(logweight_N: Tensor, point_n: Tensor) -> list[int]:
