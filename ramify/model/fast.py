@@ -18,7 +18,7 @@ from ramify.kv.store import PagedStore, Slots
 from ramify.maths.merge import Partial, merge
 from ramify.model.attention import visible
 from ramify.model.config import AttentionSpec
-from ramify.model.fused import append, as_numpy
+from ramify.model.fused import append, as_numpy, has_kernels
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.plan import StepBatch, run_of_slots
 
@@ -42,7 +42,7 @@ class FastAttend:
     """`attend` for one step; what a part covers is worked out once and used in every layer."""
 
     def __init__(self, store: PagedStore, batch: StepBatch) -> None:
-        self.store, self.batch, self.kernels = store, batch, has_kernels(store)
+        self.store, self.batch, self.kernels = store, batch, has_kernels(store.k[0])
         self.parts = [*_shared_parts(batch), *_chunk_parts(batch)]
 
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
@@ -71,11 +71,6 @@ class FastAttend:
         positions_r = self.batch.positions_R[part.rows]
         positions_S = torch.arange(first, part.first + part.count, device=q_RHd.device)
         return masked_product(q_rHd, k_KSd, v_KSd, positions_r, positions_S, spec)
-
-
-def has_kernels(store: PagedStore) -> bool:
-    """Whether there are kernels for this store's device and type."""
-    return store.device.type == "cpu" and store.dtype in (torch.float32, torch.bfloat16)
 
 
 def flash(q_RHd: Tensor, k_KSd: Tensor, v_KSd: Tensor, scale: float, causal: bool) -> Partial:
@@ -112,7 +107,7 @@ def attend_few(
     store: PagedStore, batch: StepBatch, layer: int, spec: AttentionSpec, q_RHd: Tensor, out_RHd: Tensor, lse_RH: Tensor
 ) -> None:
     """Add to (out, lse) what the rows of short spans find among the keys no group has read for them."""
-    if has_kernels(store):
+    if has_kernels(store.k[0]):
         _walk(store, batch, layer, spec, q_RHd, batch.few_R, batch.own_S, out_RHd, lse_RH)
         return
     for i, span in enumerate(batch.spans):

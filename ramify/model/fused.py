@@ -53,6 +53,11 @@ class FusedRowwise:
         return x
 
 
+def has_kernels(x: Tensor) -> bool:
+    """Whether there are kernels for tensors of this type on this device."""
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
+
+
 def append(store: PagedStore, layer: int, slots_R: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> None:
     """`store.append` in one pass over both (CPU)."""
     kernel = rows.store if len(slots_R) < MANY else rows.store_many

@@ -1,0 +1,130 @@
+"""Kernels against plain PyTorch in fp64, and row against row."""
+
+import numpy as np
+import pytest
+import torch
+
+from ramify.kv.store import PagedStore
+from ramify.model.config import Rope
+from ramify.model.fused import MANY, FusedRowwise, append, as_numpy, flat
+from ramify.model.kernels import elementary
+from ramify.model.kernels.product import product, vector
+from ramify.model.rope import RotaryTable
+from ramify.model.rowwise import TorchRowwise
+
+DTYPES = [torch.float32, torch.bfloat16]
+FUSED, PLAIN = FusedRowwise(), TorchRowwise()
+
+
+def close(got, want_fp64):
+    """To half a unit in the last place of bf16, or 1e-5 in fp32."""
+    assert got.dtype in DTYPES
+    tolerance = 1e-5 if got.dtype == torch.float32 else 2**-8
+    torch.testing.assert_close(got.double(), want_fp64, atol=1e-5, rtol=tolerance)
+
+
+def test_exp_and_tanh():
+    x = np.concatenate([np.linspace(-87, 88, 20_001), np.linspace(-1, 1, 20_001)]).astype(np.float32)
+    exp = np.array([elementary.exp(v) for v in x])
+    tanh = np.array([elementary.tanh(v) for v in x])
+    np.testing.assert_allclose(exp, np.exp(x.astype(np.float64)), rtol=1e-5)
+    np.testing.assert_allclose(tanh, np.tanh(x.astype(np.float64)), atol=1e-6)
+    assert elementary.exp(np.float32(-1e30)) < 1e-37
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+@pytest.mark.parametrize("rows", [1, 3, MANY + 5])
+def test_norm(rows, offset, dtype):
+    x, weight = torch.randn(rows, 2, 77).to(dtype), torch.randn(77).to(dtype)
+    wide = x.double()
+    want = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + 1e-6) * (weight.double() + offset)
+    close(FUSED.norm(x, weight, offset, 1e-6), want)
+    close(FUSED.norm(x.transpose(0, 1), weight, offset, 1e-6), want.transpose(0, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ["silu", "gelu", "gelu_tanh"])
+@pytest.mark.parametrize("rows", [1, 3, MANY + 5])
+def test_gate(rows, activation, dtype):
+    x = (torch.randn(rows, 2 * 77) * 4).to(dtype)
+    x[0, 0], x[0, 1] = 300, -300
+    close(FUSED.gate(x, activation), PLAIN.gate(x.double(), activation))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fraction", [1.0, 0.5])
+@pytest.mark.parametrize("rows", [1, 3, MANY + 5])
+def test_rotation_of_heads_that_lie_apart(rows, fraction, dtype):
+    table = RotaryTable(Rope(fraction=fraction), 24)
+    positions = torch.randint(0, 5000, (rows,))
+    cos, sin = FUSED.angles(table, positions)
+    want_cos, want_sin = table(positions)
+    torch.testing.assert_close(cos, want_cos, atol=1e-6, rtol=0)
+    torch.testing.assert_close(sin, want_sin, atol=1e-6, rtol=0)
+    x = torch.randn(rows, 5, 24).to(dtype)[:, 1:4]
+    close(FUSED.rotate(x, cos, sin), PLAIN.rotate(x.double(), cos.double(), sin.double()))
+
+
+def test_soft_cap():
+    x = torch.randn(3, 77) * 100
+    close(FUSED.soft_cap(x.clone(), 30.0), 30 * torch.tanh(x.double() / 30))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [3, MANY + 5])
+def test_append_is_the_store_s_own(store_pair, rows, dtype):
+    one, other = store_pair(dtype)
+    slots = torch.randperm(80)[:rows]
+    k, v = torch.randn(rows, 5, 6)[:, 1:3], torch.randn(rows, 2, 6)
+    append(one, 0, slots, k, v)
+    other.append(0, slots, k, v)
+    assert torch.equal(one.k[0], other.k[0])
+    assert torch.equal(one.v[0], other.v[0])
+
+
+def test_flat_finds_rows_that_lie_apart():
+    x = torch.arange(60).view(3, 5, 4)
+    memory, stride = flat(x[:, 1:3])
+    assert stride == 20
+    assert memory[stride : stride + 8].tolist() == x[1, 1:3].flatten().tolist()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 48), (97, 101), (3, 1)])
+@pytest.mark.parametrize("biased", [False, True])
+def test_vector(inputs, outputs, biased, dtype):
+    x, weight, bias = (torch.randn(shape).to(dtype) for shape in ((inputs,), (outputs, inputs), (outputs,)))
+    out = torch.empty(outputs, dtype=dtype)
+    vector(as_numpy(x), as_numpy(weight), as_numpy(bias if biased else bias[:0]), as_numpy(out))
+    want = weight.double() @ x.double() + (bias.double() if biased else 0)
+    torch.testing.assert_close(out.double(), want, atol=1e-4, rtol=1e-5 if dtype == torch.float32 else 2**-8)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 48), (97, 101), (3, 1), (300, 17)])
+def test_product_rows_are_bit_identical_wherever_they_stand(inputs, outputs):
+    x, weight = torch.randn(37, inputs), torch.randn(outputs, inputs)
+
+    def of(x):
+        out = torch.empty(len(x), outputs)
+        product(as_numpy(x), as_numpy(weight), as_numpy(out))
+        return out
+
+    whole = of(x)
+    torch.testing.assert_close(whole.double(), x.double() @ weight.double().T, atol=1e-4, rtol=1e-5)
+    order = torch.randperm(37)
+    assert torch.equal(of(x[order]), whole[order])
+    for row in range(37):
+        assert torch.equal(of(x[row : row + 1])[0], whole[row])
+    loud = x.clone()
+    loud[1:] = torch.inf  # nor does it matter what the neighbours hold
+    assert torch.equal(of(loud)[0], whole[0])
+
+
+@pytest.fixture
+def store_pair():
+    def make(dtype):
+        sizes = {"num_layers": 1, "num_kv_heads": 2, "head_dim": 6, "num_pages": 10, "page_size": 8}
+        return [PagedStore(**sizes, dtype=dtype) for _ in range(2)]
+
+    return make
