@@ -9,7 +9,7 @@ from rich.progress import track
 from tokenizers import Tokenizer
 
 from ramify.model.decoder import Decoder
-from ramify.tasks import Problem, generate
+from ramify.tasks import EVALUATION, Problem, generate
 from ramify.train.labels import Labelled, label
 from ramify.train.language import prompt_ids
 from ramify.train.sample import Sampling, complete
@@ -19,7 +19,10 @@ PROBLEMS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """Which problems are sampled: `problems` of the training split under `seed`, `each` times."""
+    """Which problems are sampled: `problems` of the training split under `seed`, `each` times.
+
+    Their mixture is the hard one of evaluation, where slips are frequent enough to learn from.
+    """
 
     seed: int
     problems: int
@@ -27,7 +30,7 @@ class Drawn:
 
     def problem(self, index: int) -> Problem:
         """Problem number `index` of the drawn ones."""
-        return generate(self.seed, index, "train")
+        return generate(self.seed, index, "train", EVALUATION)
 
 
 def draw_samples(decoder: Decoder, tokenizer: Tokenizer, drawn: Drawn, path: Path) -> None:
