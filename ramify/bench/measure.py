@@ -52,7 +52,7 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5) -> Ti
 
 
 def row(name: str, value: float, unit: str, bound: float | None = None, *, most: bool = False, **more: Any) -> Row:
-    """One row of a bench; `bound` is the least that is good enough (the most, if `most`); `more` are further columns."""
+    """One row of a bench; `bound` is the least that is good enough (the most, if `most`)."""
     good = bound is None or (value <= bound if most else value >= bound)
     columns: Row = {
         "name": name,

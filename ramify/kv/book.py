@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ramify.core.errors import BooksUnbalanced, OutOfPages
-from ramify.kv.pages import Copy, PagePool, PageTable, fork, grow, pages_for, pages_needed, truncate
+from ramify.kv.pages import Copy, PagePool, PageTable, follow, fork, grow, pages_for, pages_needed, truncate
 from ramify.kv.prefix import PrefixTree
 
 Demand = tuple[int, int]  # (branch id, length its table should reach)
@@ -32,10 +32,11 @@ class Book:
 
     def clone(self, source: int, branch: int) -> None:
         """Give `branch` a table that shares all of `source`'s pages, in place of what it had."""
-        table = fork(self.pool, self.tables[source])
+        theirs = self.tables[source]
         if branch in self.tables:
-            self.close(branch)
-        self.tables[branch] = table
+            follow(self.pool, self.tables[branch], theirs)
+        else:
+            self.tables[branch] = fork(self.pool, theirs)
 
     def needed(self, demands: Iterable[Demand]) -> int:
         """Pages that growing these tables takes."""

@@ -122,6 +122,19 @@ def fork(pool: PagePool, table: PageTable) -> PageTable:
     return PageTable(table.pages.copy(), table.length)
 
 
+def follow(pool: PagePool, table: PageTable, other: PageTable) -> None:
+    """Make `table` share every page of `other`, in place; only pages from the first difference on change hands."""
+    pages, common = other.pages, min(len(table.pages), len(other.pages))
+    if table.pages[:common] != pages[:common]:  # a sibling's table differs in its last page at most
+        common = common - 1 if table.pages[: common - 1] == pages[: common - 1] else 0
+    for page in pages[common:]:
+        pool.retain(page)
+    for page in reversed(table.pages[common:]):
+        pool.release(page)
+    table.pages[common:] = pages[common:]
+    table.length = other.length
+
+
 def truncate(pool: PagePool, table: PageTable, length: int) -> None:
     """Forget all tokens from `length` on and release the pages that only they used."""
     keep = pages_for(length, pool.page_size)
