@@ -222,7 +222,7 @@ class LM:
     ) -> None:
         self.engine.drop(list(self.engine.branches.values()))
 
-    def _model(self, role: str, folder: Path) -> Model:
+    def _model(self, role: str, folder: Path, *, scores: bool = False) -> Model:
         loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
         num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)
         runner = DecoderRunner(
@@ -232,9 +232,9 @@ class LM:
             mode=self.mode,
             share_prefixes=self._share_prefixes,
         )
-        return Model(
-            role, runner, self.tokenizer if role == "target" else Tokenizer.load(folder), scores=loaded.head is not None
-        )
+        if scores and loaded.head is None:
+            raise CheckpointError(f"reward {role!r}: the folder has no value head (score.weight)")
+        return Model(role, runner, self.tokenizer, scores=scores)
 
     def _load_reward(self, name: str) -> Reward:
         if name == "logprob":
@@ -247,10 +247,7 @@ class LM:
                 f"A reward reads the target's tokens ({unlike}); take one of this tokenizer, or a function of the text."
             )
             raise Incompatible(f"reward {name!r}", f"target {str(self.folder)!r}", remedy)
-        model = self._model(name, folder)
-        if not model.scores:
-            raise CheckpointError(f"reward {name!r}: the folder has no value head (score.weight)")
-        self.engine.others[name] = model
+        self.engine.others[name] = self._model(name, folder, scores=True)
         kind = str(checkpoint.read_json(folder / "config.json").get("architectures", ""))
         if "TokenClassification" in kind:
             return ProcessReward(name, name, self.tokenizer)

@@ -53,34 +53,46 @@ Until = Room | Tokens | Finish | Marker
 
 @dataclass(frozen=True)
 class Fork:
+    """n branches that continue a prompt, or go on from where a branch stands."""
+
     source: Prompt | Branch
     n: int
 
 
 @dataclass(frozen=True)
 class Advance:
+    """Draw tokens for each of these branches, as far as `until` says."""
+
     branches: Sequence[Branch]
     until: Until
 
 
 @dataclass(frozen=True)
 class Score:
+    """The run's reward of each: `final` for done ones, `partial` for others."""
+
     branches: Sequence[Branch]
 
 
 @dataclass(frozen=True)
 class Answers:
+    """The final answers read off the texts."""
+
     branches: Sequence[Branch]
 
 
 @dataclass(frozen=True)
 class Truncate:
+    """Back to the first `length` tokens, the prompt's included."""
+
     branch: Branch
     length: int
 
 
 @dataclass(frozen=True)
 class Drop:
+    """Give their pages back; what is not done was rejected."""
+
     branches: Iterable[Branch]
 
 

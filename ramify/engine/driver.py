@@ -198,6 +198,8 @@ class Driver:
         if session.reward is None:
             raise BadInput("reward", "this method asks for scores; name a reward (ramify models lists them)")
         if (model := self.engine.model_of(session.reward)) is not None:
+            assert isinstance(session.want, Score)
+            model.require_context(session.want.branches)
             readers.setdefault(model.role, (model, []))[1].append(session)
 
     def _answer_score(self, session: Session) -> None:

@@ -3,7 +3,7 @@
 from ramify.core.protocols import Codec
 from ramify.core.types import Branch
 
-TAIL = 16  # tokens decoded beside the longest stop text's own, to find it where tokens cut it oddly
+TAIL = 16  # tokens read beside the longest stop text's own, which are at most as many as its bytes
 
 
 def settle(branch: Branch, codec: Codec) -> None:
@@ -28,7 +28,7 @@ def text_of(branch: Branch, codec: Codec) -> str:
 
 def _meets_stop_text(branch: Branch, codec: Codec) -> bool:
     stops = branch.sampling.stop
-    cut = max(branch.num_prompt, len(branch.tokens) - TAIL - max(map(len, stops)))
+    cut = max(branch.num_prompt, len(branch.tokens) - TAIL - max(len(stop.encode()) for stop in stops))
     tail = codec.continuation(branch.tokens[:cut], branch.tokens[cut:])
     if not any(stop in tail for stop in stops):
         return False

@@ -118,6 +118,7 @@ class Engine:
         """Let a model (the target, if none is named) read everything of these branches that it has not read."""
         self._alive(branches)
         model = model or self.target
+        model.require_context(branches)
         for branch in branches:
             model.open(branch)
         while model.behind(branches):

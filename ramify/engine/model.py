@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from torch import Tensor
 
-from ramify.core.errors import BooksUnbalanced
+from ramify.core.errors import BadInput, BooksUnbalanced
 from ramify.core.protocols import Codec
 from ramify.core.types import Branch
 from ramify.engine.runner import Chunk, Runner
@@ -54,6 +54,16 @@ class Model:
     def held(self, branch: Branch) -> int:
         """Tokens of the branch that its pages hold."""
         return self.book.tables[branch.id].length
+
+    def require_context(self, branches: Iterable[Branch]) -> None:
+        """Refuse branches that are longer than this model can read.
+
+        Raises:
+            BadInput: one of them is.
+        """
+        longest, context = max((len(b.tokens) for b in branches), default=0), self.runner.max_positions
+        if longest > context:
+            raise BadInput("context", f"{self.role!r} reads {context} tokens, not {longest}; lower max_tokens")
 
     def holds(self, branch: Branch) -> bool:
         """Whether it has any pages of this model."""

@@ -1,8 +1,8 @@
 """The engine's laws, each a function of a lab that returns how far it is from holding (0 is exactly).
 
-A distance is the largest total variation between next-token laws that should be equal, along the same tokens; where
-a law is
-about books, it is 0 or 1. What a lab's arithmetic allows is its `tolerance`: nothing on the toy and in exact mode.
+A distance is the largest total variation between next-token laws that should be equal, along the same tokens; where a
+law is about books, it is 0 or 1. What a lab's arithmetic allows is its `tolerance`: nothing on the toy and in exact
+mode.
 """
 
 import random
