@@ -1,8 +1,9 @@
 """`ramify compare`: methods side by side at equal compute."""
 
 from collections.abc import Mapping, Sequence
-from itertools import count, islice, takewhile
+from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from ramify.api import load
 from ramify.cli import options, quantities
-from ramify.cli.comparing import Bench, Trial, scales
+from ramify.cli.comparing import Bench, Trial
 from ramify.cli.document import Row, document, emit
 from ramify.cli.interval import Interval
 from ramify.cli.reach import reach
@@ -35,7 +36,6 @@ def compare(
     temperature: Annotated[float | None, typer.Option(help="Of all methods but greedy.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of one candidate.")] = None,
     room: Annotated[float, typer.Option(help="Pages for methods that fill them: this share of n answers.")] = 0.3,
-    curve: Annotated[bool, typer.Option(metavar="", help="Also run smaller budgets: half, a quarter, ... for the picture.")] = True,
     plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = PLOT,
     seed: options.FixedSeed = 0,
     model: options.Model = "builtin",
@@ -47,9 +47,9 @@ def compare(
 ) -> None:
     """Compare methods at equal compute, on problems with known answers.
 
-    Compute is FLOPs of all models, prompt and reward included. How many
-    candidates a method gets for the budget is measured, not assumed.
-    Intervals are 95%, over problems.
+    Compute is FLOPs of all models, prompt and reward included. A method
+    climbs from one candidate to the budget, and how many candidates that is
+    is measured, not assumed. Intervals are 95%, over problems.
 
     Examples:
       ramify compare
@@ -73,8 +73,9 @@ def compare(
         room=room,
         watch=progress,
     )
-    points = measure(bench, chosen, budget, curve)
-    picture = _save_plot(points, f"{model}, {len(bench.problems)} problems, reward {judge}", plot)
+    bench.calibrate()
+    points = {method.name: bench.climb(method, budget) for method in chosen}
+    picture = save_plot(points, f"{model}, {len(bench.problems)} problems, reward {judge}", plot)
     if as_json:
         emit(compare_document(points, bench, budget, picture))
     else:
@@ -88,26 +89,11 @@ def load_problems(task: str, number: int, seed: int) -> list[Any]:
         BadInput: no such file, or it is not in GSM8K's format.
     """
     if task == "builtin":
-        return [reach("generate-problem")(seed, index, "held_out") for index in range(number)]
+        return [lookup("problem", "generate")(seed, index, "held_out") for index in range(number)]
     try:
-        return list(islice(reach("load-problems")(Path(task)), number))
+        return list(islice(lookup("problem", "load")(Path(task)), number))
     except (OSError, ValueError) as error:
         raise BadInput("task", f"{error}; 'builtin' or a file in GSM8K's format is expected") from error
-
-
-def measure(bench: Bench, methods: Sequence[Method], budget: float, curve: bool) -> dict[str, list[Trial]]:
-    """Every method at the budget, the last of its trials; before it, if `curve`, at halves of it."""
-    bench.calibrate(methods)
-    halves = takewhile(lambda part: part >= 1, (budget / 2**k for k in count()))
-    rungs = sorted(halves) if curve else [budget]
-    points: dict[str, list[Trial]] = {}
-    for method in methods:
-        sizes = [bench.affordable(method, rung) for rung in rungs] if scales(method) else [None]
-        if scales(method) and sizes[-1] is None:
-            raise BadInput("budget", f"{budget:g} samples do not pay for one candidate of {method.name}; raise it")
-        wanted = dict.fromkeys(n for n in sizes if n is not None or not scales(method))
-        points[method.name] = [bench.trial(method, n) for n in wanted]
-    return points
 
 
 def render(points: Mapping[str, Sequence[Trial]], bench: Bench, budget: float, picture: Path | None) -> None:
@@ -120,7 +106,7 @@ def render(points: Mapping[str, Sequence[Trial]], bench: Bench, budget: float, p
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for trials in points.values():
         last = trials[-1]
-        gain = "–" if last is first else _percent(last.gain(first), signed=True)
+        gain = "–" if last is first else _signed(last.gain(first))
         size = "–" if last.n is None else str(last.n)
         table.add_row(last.method, size, _percent(last.accuracy), gain, f"{last.cost / target:.2f}")
     runs = f"{len(bench.problems)} problems, {len(bench.seeds)} {'seeds' if len(bench.seeds) > 1 else 'seed'}"
@@ -128,20 +114,21 @@ def render(points: Mapping[str, Sequence[Trial]], bench: Bench, budget: float, p
     console.print(f"[bold]{runs}, {quantities.flops(target)} a problem ({budget:g} samples){reward}[/]\n")
     console.print(table)
     console.print("\n[bold]The ledger[/], a problem\n")
-    console.print(ledger_table([trials[-1] for trials in points.values()]))
+    console.print(ledger_table([trials[-1] for trials in points.values()], bench.reward))
     if picture is not None:
         console.print(f"\nQuality against compute: {picture}", soft_wrap=True)
 
 
-def ledger_table(trials: Sequence[Trial]) -> Table:
+def ledger_table(trials: Sequence[Trial], reward: str | None) -> Table:
     """Ledger columns downwards, methods across."""
     columns = {trial.method: trial.columns() for trial in trials}
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("")
     for name in columns:
-        table.add_column(name.replace("-", "-\u200b"), justify="right", min_width=9)
+        table.add_column("\n".join(wrap(name, 13)), justify="right", min_width=9)
     for entry in dict.fromkeys(entry for row in columns.values() for entry in row):
-        table.add_row(entry, *(_amount(entry, row.get(entry)) for row in columns.values()))
+        label = entry.replace(reward, "reward") if reward else entry
+        table.add_row(label, *(_amount(entry, row.get(entry)) for row in columns.values()))
     return table
 
 
@@ -171,19 +158,24 @@ def _point(trial: Trial) -> dict[str, Any]:
     return {"n": trial.n, "flops": trial.cost, "value": solved.mean, "low": solved.low, "high": solved.high}
 
 
-def _save_plot(points: Mapping[str, Sequence[Trial]], title: str, path: Path) -> Path | None:
+def save_plot(points: Mapping[str, Sequence[Trial]], title: str, path: Path) -> Path | None:
+    """Draw the picture; None, and a word about it, where matplotlib is missing."""
     curves = {name: [(trial.cost, trial.accuracy) for trial in trials] for name, trials in points.items()}
     try:
-        reach("save-plot")(curves, title, path)
+        reach("plot")(curves, title, path)
     except BadInput as missing:
         err().print(f"no picture: {missing}")
         return None
     return path
 
 
-def _percent(interval: Interval, signed: bool = False) -> str:
+def _percent(interval: Interval) -> str:
     mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
-    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})" if signed else f"{mean:.1f}% ({low:.1f} to {high:.1f})"
+    return f"{mean:.1f}% ({low:.1f} to {high:.1f})"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{100 * interval.mean:+.1f} ± {100 * (interval.high - interval.mean):.1f}"
 
 
 def _amount(entry: str, value: float | None) -> str:

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ramify import __version__
+
 
 @dataclass(frozen=True)
 class Row:
@@ -30,14 +32,15 @@ class Row:
         return own | {"ratio": self.ratio, "baseline": self.baseline, "ok": self.ok} | dict(self.more)
 
 
-def document(rows: Sequence[Row], **more: Any) -> dict[str, Any]:
+def document(rows: Sequence[Row | Mapping[str, Any]], **more: Any) -> dict[str, Any]:
     """The whole document: ok when every row is."""
-    return {"ok": all(row.ok for row in rows), "rows": [row.columns() for row in rows], "machine": machine(), **more}
+    flat = [row.columns() if isinstance(row, Row) else dict(row) for row in rows]
+    return {"ok": all(row["ok"] for row in flat), "rows": flat, "machine": machine(), **more}
 
 
 def emit(document: Mapping[str, Any]) -> None:
     """Print a document as one line. What is no finite number becomes null."""
-    sys.stdout.write(json.dumps(_finite(document), allow_nan=False, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(_finite(document), allow_nan=False, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
 
 
@@ -48,7 +51,8 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        **{package: _version(package) for package in ("ramify", "torch", "numba")},
+        "ramify": __version__,
+        **{package: _version(package) for package in ("torch", "numba")},
     }
 
 

@@ -5,9 +5,14 @@ from typing import Annotated
 import typer
 
 from ramify import __version__
+from ramify.cli.bench import bench
 from ramify.cli.compare import compare
+from ramify.cli.demo import demo
+from ramify.cli.listing import methods, models
 from ramify.cli.run import run
 from ramify.cli.terminal import Face
+from ramify.cli.train import train
+from ramify.cli.verify import verify
 
 app = typer.Typer(
     name="ramify",
@@ -34,5 +39,6 @@ def main(
     """An inference engine for open language models in which generation branches."""
 
 
-app.command()(run)
-app.command()(compare)
+for command in (run, compare, methods, models, verify, bench, demo):
+    app.command()(command)
+app.add_typer(train, name="train")

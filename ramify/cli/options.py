@@ -27,6 +27,7 @@ Settings = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same text. Left out, one is drawn and reported.")]
 FixedSeed = Annotated[int, typer.Option(help="Same seed, same numbers.")]
+UnusedSeed = Annotated[int, typer.Option(help="Taken by every command; nothing here depends on it.")]
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print one JSON document, the last line of standard output.")
 ]

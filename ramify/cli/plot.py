@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ramify.cli import quantities
 from ramify.cli.interval import Interval
 from ramify.core.errors import BadInput
 
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 except ImportError:
     HAS_MATPLOTLIB = False
 else:
@@ -41,11 +43,14 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
         flops = [cost for cost, _ in ordered]
         axes.errorbar(flops, means, (below, above), label=name, capsize=3, markersize=6, color=colour, marker=marker)
     axes.set_xscale("log")
-    axes.set_xlabel("compute a problem: FLOPs of all models, prompt and reward included")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: quantities.flops(cost)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("compute a problem, all models, prompt and reward included")
     axes.set_ylabel("problems solved, % (95% interval)")
-    axes.set_title(title)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
+    axes.set_title(title, loc="left", pad=28)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.3, handletextpad=0.4)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

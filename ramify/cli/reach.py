@@ -5,13 +5,13 @@ from typing import Any
 from ramify.core import registry
 
 registry.TABLES["reach"] = {
-    "generate-problem": "ramify.tasks:generate",
-    "load-problems": "ramify.tasks:load_gsm8k",
-    "check-answer": "ramify.tasks:check",
-    "architectures": "ramify.model.config:ARCHITECTURES",
+    "plot": "ramify.cli.plot:save",
+    "verify": "ramify.verify.report:verify",
+    "verify-lab": "ramify.verify.lab:decoder_lab",
+    "checkpoint": "ramify.model.checkpoint:load",
     "train-builtin": "ramify.train.builtin:train_builtin",
+    "train-stages": "ramify.train.builtin:STAGES",
     "train-scales": "ramify.train.shapes:SCALES",
-    "save-plot": "ramify.cli.plot:save",
 }
 
 

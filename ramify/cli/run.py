@@ -38,7 +38,7 @@ def run(
     stop: Annotated[list[str] | None, typer.Option(help="A text that ends a candidate; repeatable.")] = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Most tokens drawn, all candidates together.")] = None,
     budget_pages: Annotated[int | None, typer.Option(help="Most pages the candidates hold at once.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", metavar="", help="Render the prompt as a user's message first.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", metavar="", help="The prompt is a user's chat message.")] = False,
     show: Annotated[Show, typer.Option(help="text: the best text. tree: the branches. all: every text.")] = Show.text,
     set_: options.Settings = None,
     seed: options.Seed = None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
@@ -40,7 +41,7 @@ class Face(TyperGroup):
         try:
             return super().invoke(ctx)
         except RamifyError as error:
-            err().print(f"[bold red]error:[/] {_plain(str(error))}")
+            err().print(f"[bold red]error:[/] {escape(' '.join(str(error).split()))}")
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             err().print("\ninterrupted: nothing is left running")
@@ -64,6 +65,28 @@ def progress(title: str, total: int) -> Iterator[Step]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def status(title: str) -> Iterator[Callable[[str], None]]:
+    """What long work is doing, on standard error: a line that changes on a terminal, one now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _seldom()
+        return
+    with err().status(title) as line:
+        yield lambda text: line.update(escape(text))
+
+
+def _seldom() -> Callable[[str], None]:
+    last = -QUIET_SECONDS
+
+    def say(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= QUIET_SECONDS:
+            last = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
+
+    return say
+
+
 def _lines(title: str, total: int) -> Step:
     started = last = time.monotonic()
 
@@ -76,6 +99,3 @@ def _lines(title: str, total: int) -> Step:
 
     return step
 
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -1,0 +1,51 @@
+"""`ramify bench`: the numbers that the documentation quotes, made again."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ramify.cli import options
+from ramify.cli.document import document, emit
+from ramify.cli.terminal import out, status
+from ramify.core.registry import lookup, names
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="One of them, or all.", show_default=True)] = "all",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Where a bench measures a model: which.")] = None,
+    seed: options.FixedSeed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure: branches, decode, driver, prefix, speculative-rejection, or all.
+
+    Ways are timed turn by turn, so that other work on the machine hits all of
+    them. A row is ok when it reaches its bound.
+
+    Examples:
+      ramify bench branches
+      ramify bench speculative-rejection --json
+    """
+    chosen = [(each, lookup("bench", each)) for each in (names("bench") if name == "all" else [name])]
+    rows: list[dict[str, Any]] = []
+    with status(name) as say:
+        for each, measure in chosen:
+            wishes = options.given(model=model) | {"seed": seed, "progress": say}
+            rows += [{"bench": each, **row} for row in measure(**wishes)]
+    if as_json:
+        emit(document(rows, seed=seed))
+    else:
+        render(rows)
+
+
+def render(rows: list[dict[str, Any]]) -> None:
+    """One line a number."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("bench", "number", "value", "unit", "bound", ""):
+        table.add_column(heading, justify="right" if heading in ("value", "bound") else "left")
+    for row in rows:
+        bound = row.get("bound")
+        mark = "" if bound is None else "[green]ok[/]" if row["ok"] else "[bold red]missed[/]"
+        limit = "" if bound is None else f"{bound:.4g}"
+        table.add_row(row["bench"], row["name"], f"{row['value']:.4g}", row["unit"], limit, mark)
+    out().print(table)

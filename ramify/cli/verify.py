@@ -1,0 +1,69 @@
+"""`ramify verify`: the proofs, rerun on your machine."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ramify.api import load
+from ramify.cli import options
+from ramify.cli.document import document, emit
+from ramify.cli.reach import reach
+from ramify.cli.terminal import out, status
+
+PROMPTS = (
+    "Tom has 12 apples and buys 7 more.\n",
+    "(3 + 4) * 5\n",
+    "A",
+    "Ann has 3 boxes with 12 pens each. She gives 9 pens to Tom and finds 4 more. How many pens has she now?\n",
+)
+MODES = ("exact", "fast")
+
+
+def verify(
+    model: options.Model = "builtin",
+    toy: Annotated[bool, typer.Option("--toy", metavar="", help="Only the toy: no model is loaded.")] = False,
+    seed: options.UnusedSeed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Rerun the proofs: on an enumerable toy, exactly; on a model, in its modes.
+
+    Every law says that two ways of computing have the same law, or that the
+    books balance. The distance between them is shown with its bound. The
+    exit code is 0 if all hold and 1 if one does not.
+
+    Examples:
+      ramify verify --toy
+      ramify verify --model path/to/model --json
+    """
+    with status("loading") as say:
+        labs = [] if toy else [_lab(model, mode) for mode in MODES]
+        rows = reach("verify")(labs, say)
+    if as_json:
+        emit(document(rows, seed=seed))
+    else:
+        render(rows)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+def render(rows: list[dict[str, Any]]) -> None:
+    """One line a proof."""
+    table, lab = Table(box=None, padding=(0, 2, 0, 0)), ""
+    for heading in ("", "law", "distance", "bound"):
+        table.add_column(heading, justify="right" if heading in ("distance", "bound") else "left", overflow="fold")
+    for row in rows:
+        mark = "[green]holds[/]" if row["ok"] else "[bold red]FAILS[/]"
+        if lab != (lab := row["name"].removesuffix(f": {row['law']}")):
+            table.add_row("", f"[bold]{lab}[/]")
+        table.add_row(mark, row["law"], f"{row['distance']:.2g}", f"{row['bound']:.2g}")
+    failed = sum(not row["ok"] for row in rows)
+    out().print(table)
+    out().print(f"\n{len(rows) - failed} of {len(rows)} hold", style="bold red" if failed else "bold green")
+
+
+def _lab(model: str, mode: Any) -> Any:
+    with load(model, mode=mode) as lm:
+        tokens = [lm.encode(prompt) for prompt in PROMPTS]
+        checkpoint = reach("checkpoint")(lm.folder, lm.dtype, lm.device)
+        return reach("verify-lab")(model, checkpoint, lm.tokenizer, mode, tokens)
