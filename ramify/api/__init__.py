@@ -1,11 +1,27 @@
 """The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
 
 from ramify.api.lm import LM, Handle, advance_together, load
+from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
 
-__all__ = ["BUILTIN", "BUILTIN_MODELS", "BUILTIN_REWARDS", "LM", "Handle", "advance_together", "load", "methods"]
+__all__ = [
+    "BUILTIN",
+    "BUILTIN_MODELS",
+    "BUILTIN_REWARDS",
+    "LM",
+    "Handle",
+    "advance_together",
+    "architectures",
+    "bench",
+    "is_right",
+    "load",
+    "methods",
+    "problems",
+    "train_builtin",
+    "verify",
+]
 
 
 def methods() -> list[Method]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from ramify.api import LM, load
+from ramify.api import LM, load, problems
 from ramify.bench.measure import Row, interleaved, row
-from ramify.core.registry import lookup
 from ramify.core.results import Result
 
 SEARCHES = 64
@@ -17,7 +16,7 @@ def run(*, model: str = "builtin", seed: int = 0, progress: Callable[[str], None
     Returns: rows together (ratio: times as fast), same_tokens (1 if all results are equal in exact mode), and
     exact_cost (times as long as fast mode in float32 takes).
     """
-    prompts = [lookup("problem", "generate")(seed, index, "held_out").prompt for index in range(SEARCHES)]
+    prompts = [problem.prompt for problem in problems(SEARCHES, seed)]
     with load(model, dtype="float32") as lm, load(model, mode="exact") as exact:
         progress("64 searches together and one after another, interleaved")
         ways = {

@@ -14,10 +14,9 @@ from math import exp, lgamma
 from statistics import fmean
 from typing import Any
 
-from ramify.api import LM, load
+from ramify.api import LM, load, problems
 from ramify.bench.measure import Row, row
 from ramify.core.ledger import Ledger
-from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.types import Budget
 
@@ -41,7 +40,7 @@ class Rejection:
 def run(*, model: str = "builtin", seed: int = 0, progress: Callable[[str], None] = lambda text: None) -> list[Row]:
     """Rows tokens_at_equal_reward (ratio), recomputed, reward_tokens, and the curve beside them."""
     with load(model, page_size=PAGE_SIZE, kv_gib=1.0) as lm:
-        prompts = [lookup("problem", "generate")(seed, index, "held_out").prompt for index in range(PROBLEMS)]
+        prompts = [problem.prompt for problem in problems(PROBLEMS, seed)]
         progress(f"best-of-{DRAWS} on {PROBLEMS} problems")
         draws = _search(lm, prompts, "best-of-n", seed, n=DRAWS)
         progress(f"speculative rejection from {CANDIDATES} candidates")
@@ -84,7 +83,7 @@ def samples_for(scores: Sequence[Sequence[float]], reward: float) -> float:
 def _reject(lm: LM, prompts: Sequence[str], seed: int) -> Rejection:
     results = []
     for i, prompt in enumerate(prompts):  # pages follow the prompt, so that every problem has the same room
-        tokens = len(lm.encode(prompt)) + CANDIDATES * (ROOM + PAGE_SIZE // 2)
+        tokens = int(len(lm.encode(prompt)) + CANDIDATES * (ROOM + PAGE_SIZE / 2))
         budget = Budget(pages=tokens // PAGE_SIZE)
         results += _search(lm, [prompt], "speculative-rejection", seed + i, n=CANDIDATES, budget=budget)
     ledger = Ledger()

@@ -20,7 +20,19 @@ TABLES: dict[str, dict[str, str]] = {
         "prefix": "ramify.bench.prefix:run",
         "speculative-rejection": "ramify.bench.rejection:run",
     },
-    "problem": {"generate": "ramify.tasks:generate", "check": "ramify.tasks:check", "load": "ramify.tasks:load_gsm8k"},
+    "problem": {
+        "generate": "ramify.tasks:generate",
+        "evaluation": "ramify.tasks:EVALUATION",
+        "check": "ramify.tasks:check",
+        "load": "ramify.tasks:load_gsm8k",
+    },
+    "proof": {"verify": "ramify.verify.report:verify", "model-labs": "ramify.verify.model:model_labs"},
+    "recipe": {
+        "builtin": "ramify.train.builtin:train_builtin",
+        "stages": "ramify.train.builtin:STAGES",
+        "scales": "ramify.train.shapes:SCALES",
+    },
+    "model": {"architectures": "ramify.model.config:ARCHITECTURES"},
     "hub": {"download": "ramify.model.hub:download"},
     "select": {
         "best": "ramify.select.best:select",

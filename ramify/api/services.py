@@ -1,0 +1,58 @@
+"""What the faces need beside a model: problems with answers, the proofs, the recipes. Loaded when first asked for."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ramify.core.errors import BadInput
+from ramify.core.registry import lookup
+
+
+def problems(count: int, seed: int = 0, task: str | Path = "builtin") -> list[Any]:
+    """Problems with known answers, each with `text`, `prompt`, `solution` and `answer`.
+
+    Args:
+        task: "builtin" is the fixed mixture that the built-in models' numbers are measured on, held out from their
+            training; else a file in GSM8K's format.
+
+    Raises:
+        BadInput: no such file, or it is not in GSM8K's format.
+    """
+    if str(task) == "builtin":
+        mixture = lookup("problem", "evaluation")
+        return [lookup("problem", "generate")(seed, index, "held_out", mixture) for index in range(count)]
+    try:
+        return list(islice(lookup("problem", "load")(Path(task)), count))
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput("task", f"{error}; 'builtin' or a file in GSM8K's format is expected") from error
+
+
+def is_right(problem: Any, text: str) -> bool:
+    """Whether a text ends in the problem's answer."""
+    return bool(lookup("problem", "check")(problem, text))
+
+
+def verify(folder: str | Path | None = None, progress: Callable[[str], None] = lambda name: None) -> list[dict[str, Any]]:
+    """The proofs, on the toy and (if a folder is given) on a model: see `ramify.verify.report.verify` for the rows."""
+    labs = lookup("proof", "model-labs")(folder) if folder is not None else ()
+    return list(lookup("proof", "verify")(labs, progress))
+
+
+def bench(name: str, **options: Any) -> list[dict[str, Any]]:
+    """The rows of one benchmark.
+
+    Raises:
+        UnknownName: there is no such benchmark.
+    """
+    return list(lookup("bench", name)(**options))
+
+
+def train_builtin(out: Path, **options: Any) -> None:
+    """Make the built-in models from nothing: see `ramify.train.builtin.train_builtin`."""
+    lookup("recipe", "builtin")(out, **options)
+
+
+def architectures() -> Sequence[str]:
+    """Names of the decoders that are supported, as config.json's model_type has them."""
+    return sorted(lookup("model", "architectures"))
