@@ -1,12 +1,12 @@
 """Many solutions at once: dense batches with a key-value cache, for training and evaluation only.
 
-B sequences, T positions of the cache, H heads, K key-value heads, d head_dim, V vocabulary
+B sequences, T new positions, S positions of the cache, H heads, K key-value heads,
+G groups x T, d head_dim, V vocabulary
 """
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ramify.model.config import AttentionSpec, DecoderConfig
@@ -25,12 +25,12 @@ class DenseCache:
 
     def __init__(self, config: DecoderConfig, batch: int, length: int) -> None:
         shape = (config.num_layers, batch, config.num_kv_heads, length, config.head_dim)
-        self.k_LBKTd, self.v_LBKTd = torch.zeros(shape), torch.zeros(shape)
+        self.k_LBKSd, self.v_LBKSd = torch.zeros(shape), torch.zeros(shape)
         self.positions_BT = torch.zeros(batch, 1, dtype=torch.long)
 
     def keep(self, alive_B: Tensor) -> None:
         """Forget every sequence that is not in the bool mask."""
-        self.k_LBKTd, self.v_LBKTd = self.k_LBKTd[:, alive_B], self.v_LBKTd[:, alive_B]
+        self.k_LBKSd, self.v_LBKSd = self.k_LBKSd[:, alive_B], self.v_LBKSd[:, alive_B]
 
     def __call__(
         self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor
@@ -38,17 +38,17 @@ class DenseCache:
         batch, length = self.positions_BT.shape
         last = int(self.positions_BT.max()) + 1
         place = (torch.arange(batch)[:, None], slice(None), self.positions_BT)
-        self.k_LBKTd[layer][place] = k_RKd.reshape(batch, length, *k_RKd.shape[1:]).float()
-        self.v_LBKTd[layer][place] = v_RKd.reshape(batch, length, *v_RKd.shape[1:]).float()
-        seen_B1TS = torch.arange(last) <= self.positions_BT[:, None, :, None]
-        out_BHTd = F.scaled_dot_product_attention(
-            q_RHd.reshape(batch, length, *q_RHd.shape[1:]).transpose(1, 2).float(),
-            self.k_LBKTd[layer][:, :, :last],
-            self.v_LBKTd[layer][:, :, :last],
-            attn_mask=seen_B1TS,
-            scale=spec.scale,
-            enable_gqa=True,
-        )
+        self.k_LBKSd[layer][place] = k_RKd.reshape(batch, length, *k_RKd.shape[1:]).float()
+        self.v_LBKSd[layer][place] = v_RKd.reshape(batch, length, *v_RKd.shape[1:]).float()
+        k_BKSd = self.k_LBKSd[layer][:, :, :last]
+        v_BKSd = self.v_LBKSd[layer][:, :, :last]
+        q_BHTd = q_RHd.reshape(batch, length, *q_RHd.shape[1:]).transpose(1, 2).float()
+        groups = q_BHTd.shape[1] // k_BKSd.shape[1]
+        q_BKGd = q_BHTd.reshape(batch, k_BKSd.shape[1], groups * length, -1)
+        hidden_BTS = torch.arange(last) > self.positions_BT[:, :, None]
+        score_BKGS = (q_BKGd * spec.scale) @ k_BKSd.transpose(-1, -2)
+        score_BKGS.masked_fill_(hidden_BTS.repeat(1, groups, 1)[:, None], -torch.inf)
+        out_BHTd = (score_BKGS.softmax(-1) @ v_BKSd).reshape(q_BHTd.shape)
         return out_BHTd.transpose(1, 2).flatten(0, 1).to(q_RHd.dtype)
 
 

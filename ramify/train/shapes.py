@@ -64,7 +64,7 @@ FULL = Scale(
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
     draft_budget=Budget(steps=2500, batch=48, rate=6e-3, warmup=100, decay=2000),
     reward_budget=Budget(steps=1300, batch=32, rate=3e-3, warmup=40, decay=1200),
-    reward_problems=5_000,
+    reward_problems=4_032,
     reward_samples=4,
 )
 TINY = Scale(
