@@ -1,48 +1,51 @@
-"""The paged store: copies, appends, reads."""
+"""The tensors that pages name."""
 
-import pytest
 import torch
 
 from ramify.kv.store import PagedStore
 
 
-@pytest.fixture(params=[torch.float32, torch.bfloat16])
-def store(request):
-    store = PagedStore(num_layers=2, num_kv_heads=3, head_dim=4, num_pages=5, page_size=8, dtype=request.param)
-    for x in (*store.k, *store.v):
-        x.normal_()
-    return store
+def store() -> PagedStore:
+    made = PagedStore(num_layers=2, num_kv_heads=3, head_dim=4, num_pages=5, page_size=2, dtype=torch.bfloat16)
+    torch.manual_seed(0)
+    for layer in range(2):
+        made.append(layer, torch.arange(10), torch.randn(10, 3, 4), torch.randn(10, 3, 4))
+    return made
 
 
-def test_bytes_of_a_page(store):
-    assert store.bytes_per_page * store.num_pages == sum(x.nbytes for x in (*store.k, *store.v))
+def page(made: PagedStore, number: int) -> torch.Tensor:
+    return torch.stack([torch.stack(made.read(layer, slice(2 * number, 2 * number + 2))) for layer in range(2)])
 
 
-def test_copy_page_copies_the_leading_slots_of_every_layer_and_nothing_else(store):
-    before = [x.clone() for x in (*store.k, *store.v)]
-    store.copy_page(1, 3, 5)
-    for old, new in zip(before, (*store.k, *store.v), strict=True):
-        old[:, 24:29] = old[:, 8:13]
-        assert torch.equal(old, new)
+def test_a_fresh_store_is_zero() -> None:
+    made = PagedStore(num_layers=1, num_kv_heads=1, head_dim=2, num_pages=2, page_size=2)
+    assert made.bytes_per_page == 2 * 1 * 1 * 2 * 2 * 4
+    assert all(not x.any() for x in made.read(0, slice(0, 4)))
 
 
-def test_copying_many_pages_is_copying_each(store):
-    before = [x.clone() for x in (*store.k, *store.v)]
-    store.copy_pages([0, 0, 1], [2, 4, 3])
-    for old, new in zip(before, (*store.k, *store.v), strict=True):
-        for src, dst in ((0, 2), (0, 4), (1, 3)):
-            old[:, 8 * dst : 8 * dst + 8] = old[:, 8 * src : 8 * src + 8]
-        assert torch.equal(old, new)
+def test_rows_are_read_where_they_were_written() -> None:
+    made = store()
+    k_RKd, v_RKd = torch.randn(3, 3, 4), torch.randn(3, 3, 4)
+    made.append(1, torch.tensor([9, 0, 4]), k_RKd, v_RKd)
+    for got_KSd, want_RKd in zip(made.read(1, torch.tensor([9, 0, 4])), (k_RKd, v_RKd), strict=True):
+        assert torch.equal(got_KSd.transpose(0, 1), want_RKd.bfloat16())
 
 
-def test_what_is_appended_is_read(store):
-    slots, k, v = torch.tensor([17, 3, 30]), torch.randn(3, 3, 4), torch.randn(3, 3, 4)
-    store.append(1, slots, k, v)
-    read_k, read_v = store.read(1, slots)
-    assert torch.equal(read_k, k.transpose(0, 1).to(store.dtype))
-    assert torch.equal(read_v, v.transpose(0, 1).to(store.dtype))
+def test_part_of_a_page_is_copied() -> None:
+    made = store()
+    source, target = page(made, 1).clone(), page(made, 3).clone()
+    made.copy_page(1, 3, 1)
+    assert torch.equal(page(made, 3)[..., :1, :], source[..., :1, :])
+    assert torch.equal(page(made, 3)[..., 1:, :], target[..., 1:, :])
 
 
-def test_a_run_of_slots_is_read_without_copying(store):
-    k, _ = store.read(0, slice(8, 20))
-    assert k.data_ptr() == store.k[0][:, 8:].data_ptr()
+def test_many_pages_are_copied_at_once() -> None:
+    made = store()
+    before = [page(made, i).clone() for i in range(5)]
+    made.copy_pages([0, 0, 1], [3, 2, 4])
+    for i, want in enumerate((0, 1, 0, 0, 1)):
+        assert torch.equal(page(made, i), before[want])
+
+
+def test_bytes_of_a_page() -> None:
+    assert store().bytes_per_page == 2 * 2 * 3 * 2 * 4 * 2
