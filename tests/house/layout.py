@@ -39,7 +39,7 @@ HOUSE = (
     Package("api", "the only file that knows all parts and wires them", ("*",)),
     Package("cli", "the command line", ("api", "core")),
     Package("server", "the HTTP server", ("api", "core")),
-    Package("bench", "measurements", ("api", "core")),
+    Package("bench", "measurements, against peers and against ourselves", ("api", "core", "model", "engine")),
     Package("__init__", "what `import ramify` offers", ("api", "core")),
     Package("__main__", "`python -m ramify`", ("cli",)),
 )
