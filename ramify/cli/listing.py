@@ -37,6 +37,8 @@ FAMILIES = (  # model_type in config.json, what it covers, papers
 def methods(seed: options.UnusedSeed = 0, as_json: options.AsJson = False) -> None:
     """List the methods, with their options, laws and papers.
 
+    `ramify run` takes a method with --method and its options with --set.
+
     Examples:
       ramify methods
       ramify methods --json
@@ -57,6 +59,8 @@ def methods(seed: options.UnusedSeed = 0, as_json: options.AsJson = False) -> No
 
 def models(seed: options.UnusedSeed = 0, as_json: options.AsJson = False) -> None:
     """List the built-in models, and the families that can be loaded.
+
+    Commands take a model with --model and a reward with --reward.
 
     Examples:
       ramify models

@@ -51,6 +51,8 @@ def run(
 ) -> None:
     """Run one method on one prompt.
 
+    The best text goes to standard output, what it took to standard error.
+
     Examples:
       ramify run "Tom has 12 apples and buys 7 more. How many has he now?"
       ramify run "(3 + 4) * 5" --method best-of-n -n 16 --show tree

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.text import Text
+from typer.testing import CliRunner
+
+from ramify.cli.main import app
 from ramify.core import registry
 from tests.house.layout import HOUSE
 from tests.house.source import ROOT
@@ -58,8 +62,25 @@ def methods() -> str:
     return "\n".join(rows)
 
 
+HELP = ("run", "compare", "methods", "models", "verify", "bench", "train builtin", "demo")
+
+
+def commands() -> str:
+    """What `--help` prints, for `ramify` and every command."""
+    pages = [_help("", "ramify"), *(_help(name, f"ramify {name}") for name in HELP)]
+    return "\n\n".join(pages)
+
+
+def _help(command: str, title: str) -> str:
+    call = [*command.split(), "--help"]
+    shown = CliRunner().invoke(app, call, env={"COLUMNS": "80", "TERM": "dumb"}, prog_name="ramify")
+    lines = [line.rstrip() for line in Text.from_ansi(shown.stdout).plain.splitlines()]
+    return "\n".join([f"## {title}", "", "```", *"\n".join(lines).strip("\n").splitlines(), "```"])
+
+
 PASSAGES = (
     Passage("README.md", "tree", tree),
     Passage("README.md", "methods", methods),
     Passage("docs/ARCHITECTURE.md", "layers", layers),
+    Passage("docs/CLI.md", "commands", commands),
 )
