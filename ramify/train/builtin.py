@@ -81,7 +81,7 @@ def train_builtin(
     if "rewards" in stages:
         make_rewards(run, tokenizer)
     if "report" in stages:
-        write_report(out, seed=seed, scale=scale)
+        write_report(out, work, seed=seed, scale=scale)
 
 
 def make_tokenizer(run: Run) -> Tokenizer:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ramify.model.decoder import Decoder
 from ramify.tasks import EVALUATION, Problem, check, generate
-from ramify.train.labels import Labelled, label
+from ramify.train.labels import Labelled
 from ramify.train.language import prompt_ids
 from ramify.train.metrics import auc, best, vote
 from ramify.train.reward import token_values
@@ -44,19 +44,6 @@ def greedy_right(decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Prob
     """For each problem, whether its greedy solution is right."""
     ids = solutions(decoder, tokenizer, problems, Sampling(temperature=0.0))
     return list(map(check, problems, tokenizer.decode_batch(ids)))
-
-
-def sample_groups(
-    decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Problem], each: int, seed: int
-) -> list[list[Labelled]]:
-    """`each` labelled solutions at temperature 1 of every problem, problem by problem."""
-    many = [problem for problem in problems for _ in range(each)]
-    ids = solutions(decoder, tokenizer, many, Sampling(temperature=1.0, seed=seed))
-    labelled = [
-        label(tokenizer, problem, prompt_ids(tokenizer, problem), solution)
-        for problem, solution in zip(many, ids, strict=True)
-    ]
-    return [labelled[i : i + each] for i in range(0, len(labelled), each)]
 
 
 def coverage(groups: Sequence[Sequence[Labelled]], k: int) -> float:

@@ -18,13 +18,12 @@ from ramify.train.evaluate import (
     greedy_right,
     judge,
     reward_numbers,
-    sample_groups,
 )
+from ramify.train.samples import Drawn, draw_samples, read_samples
 from ramify.train.shapes import FULL, Scale
 
 MODELS = ("target", "draft", "orm", "prm")
 COVERAGES = (1, 4, 16, 64)
-SAMPLE_SEED = 7
 
 CARD = """# The built-in models
 
@@ -81,36 +80,52 @@ class Measured:
     greedy_right: list[bool]
 
 
-def measure_builtin(out: Path, num_problems: int, samples: int) -> Measured:
+def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> Measured:
     """Measure the weights in `out` on the first held-out problems.
 
-    `samples` solutions of each problem are drawn at temperature 1 from a fixed seed.
+    `samples` solutions of each problem are drawn at temperature 1 from a fixed seed; `work` keeps
+    them, so that a measurement that was cut off goes on where it stopped.
     """
     tokenizer = Tokenizer.from_file(str(out / "target" / "tokenizer.json"))
     problems = evaluation_problems(num_problems)
     target, draft = load(out / "target").decoder, load(out / "draft").decoder
+    drawn = Drawn(
+        seed=EVALUATION_SEED,
+        problems=num_problems,
+        each=samples,
+        split="held_out",
+        mixture=EVALUATION,
+    )
+    work.mkdir(parents=True, exist_ok=True)
+    draw_samples(target, tokenizer, drawn, work / "evaluation.jsonl")
+    drawn_samples = read_samples(tokenizer, drawn, work / "evaluation.jsonl")
+    groups = [drawn_samples[i : i + samples] for i in range(0, len(drawn_samples), samples)]
     right = greedy_right(target, tokenizer, problems)
-    groups = sample_groups(target, tokenizer, problems, samples, SAMPLE_SEED)
     judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
-    lengths = [len(s.solution) for group in groups for s in group]
     numbers = {
         "greedy": sum(right) / len(right),
         "draft_greedy": sum(greedy_right(draft, tokenizer, problems)) / len(problems),
         **{f"coverage_{k}": coverage(groups, k) for k in COVERAGES if k <= samples},
-        "solution_tokens": sum(lengths) / len(lengths),
+        "solution_tokens": sum(len(s.solution) for s in drawn_samples) / len(drawn_samples),
         **reward_numbers(tokenizer, judged),
     }
     return Measured(numbers, right)
 
 
 def write_report(
-    out: Path, *, seed: int, scale: Scale = FULL, num_problems: int = 256, samples: int = 64
+    out: Path,
+    work: Path,
+    *,
+    seed: int,
+    scale: Scale = FULL,
+    num_problems: int = 256,
+    samples: int = 64,
 ) -> None:
     """Measure and write both files into `out`.
 
     ValueError when there is nothing to tell apart: every sample right, or every one wrong.
     """
-    measured = measure_builtin(out, num_problems, samples)
+    measured = measure_builtin(out, work, num_problems, samples)
     loaded = {name: load(out / name) for name in MODELS}
     parameters = {f"{n}_parameters": m.decoder.num_parameters for n, m in loaded.items()}
     report: dict[str, Any] = {
@@ -118,7 +133,6 @@ def write_report(
         "problems": num_problems,
         "samples": samples,
         "evaluation_seed": EVALUATION_SEED,
-        "sample_seed": SAMPLE_SEED,
         "mixture": asdict(EVALUATION),
         "parameters": parameters,
         "seed": seed,

@@ -1,4 +1,4 @@
-"""Solutions of the target to training problems, at temperature 1: the reward models' data."""
+"""Solutions of the target at temperature 1: the reward models' data, and the report's."""
 
 import json
 from dataclasses import dataclass
@@ -9,28 +9,27 @@ from rich.progress import track
 from tokenizers import Tokenizer
 
 from ramify.model.decoder import Decoder
-from ramify.tasks import EVALUATION, Problem, generate
+from ramify.tasks import HARD, Mixture, Problem, Split, generate
 from ramify.train.labels import Labelled, label
 from ramify.train.language import prompt_ids
 from ramify.train.sample import Sampling, complete
 
-PROBLEMS_AT_ONCE = 64
+SEQUENCES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """Which problems are sampled: `problems` of the training split under `seed`, `each` times.
-
-    Their mixture is the hard one of evaluation, where slips are frequent enough to learn from.
-    """
+    """Which problems are sampled: the first `problems` of a split under `seed`, `each` times."""
 
     seed: int
     problems: int
     each: int
+    split: Split = "train"
+    mixture: Mixture = HARD
 
     def problem(self, index: int) -> Problem:
         """Problem number `index` of the drawn ones."""
-        return generate(self.seed, index, "train", EVALUATION)
+        return generate(self.seed, index, self.split, self.mixture)
 
 
 def draw_samples(decoder: Decoder, tokenizer: Tokenizer, drawn: Drawn, path: Path) -> None:
@@ -38,12 +37,10 @@ def draw_samples(decoder: Decoder, tokenizer: Tokenizer, drawn: Drawn, path: Pat
 
     Drawn in bfloat16: twice as fast, and the labels are true whoever drew.
     """
-    done = _num_lines(path)
+    done, at_once = _num_lines(path), max(1, SEQUENCES_AT_ONCE // drawn.each)
     with path.open("a", encoding="utf-8") as file:
-        for first in track(
-            range(done, drawn.problems, PROBLEMS_AT_ONCE), "samples", transient=True
-        ):
-            indices = range(first, min(first + PROBLEMS_AT_ONCE, drawn.problems))
+        for first in track(range(done, drawn.problems, at_once), "samples", transient=True):
+            indices = range(first, min(first + at_once, drawn.problems))
             prompts = [prompt_ids(tokenizer, drawn.problem(i)) for i in indices]
             many = [prompt for prompt in prompts for _ in range(drawn.each)]
             with torch.autocast("cpu", torch.bfloat16):

@@ -83,7 +83,7 @@ def test_unknown_stage_is_refused(tmp_path: Path) -> None:
         train_builtin(tmp_path, scale=TINY, stages=("target", "rewrads"))
 
 
-def test_report_needs_something_to_tell_apart(made: Path) -> None:
+def test_report_needs_something_to_tell_apart(made: Path, tmp_path: Path) -> None:
     """Six steps teach nothing: every sample is wrong, and no AUC exists. The error says so."""
     with pytest.raises(ValueError, match="both labels"):
-        write_report(made, seed=3, scale=TINY, num_problems=2, samples=2)
+        write_report(made, tmp_path, seed=3, scale=TINY, num_problems=2, samples=2)

@@ -22,8 +22,8 @@ def report() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
-    return measure_builtin(BUILTIN, PROBLEMS, SAMPLES)
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return measure_builtin(BUILTIN, tmp_path_factory.mktemp("work"), PROBLEMS, SAMPLES)
 
 
 def test_numbers_are_in_the_window(report: dict[str, Any]) -> None:
