@@ -5,10 +5,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ramify.api import bench as measure
 from ramify.cli import options
 from ramify.cli.document import document, emit
 from ramify.cli.terminal import out, status
+from ramify.core.errors import BadInput
 from ramify.core.registry import lookup, names
+from ramify.core.strict import keyword_options
 
 
 def bench(
@@ -26,12 +29,15 @@ def bench(
       ramify bench branches
       ramify bench speculative-rejection --json
     """
-    chosen = [(each, lookup("bench", each)) for each in (names("bench") if name == "all" else [name])]
+    chosen = names("bench") if name == "all" else [name]
+    deaf = [each for each in chosen if "model" not in keyword_options(lookup("bench", each))]
+    if model is not None and deaf == chosen:
+        raise BadInput("model", f"bench {name} makes its own random weights; leave --model out")
     rows: list[dict[str, Any]] = []
     with status(name) as say:
-        for each, measure in chosen:
-            wishes = options.given(model=model) | {"seed": seed, "progress": say}
-            rows += [{"bench": each, **row} for row in measure(**wishes)]
+        for each in chosen:
+            wishes = options.given(model=None if each in deaf else model) | {"seed": seed, "progress": say}
+            rows += [{"bench": each, **row} for row in measure(each, **wishes)]
     if as_json:
         emit(document(rows, seed=seed))
     else:

@@ -1,7 +1,6 @@
 """`ramify compare`: methods side by side at equal compute."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Any
@@ -10,11 +9,12 @@ import typer
 from rich.table import Table
 
 from ramify.api import load
+from ramify.api import problems as held_out
 from ramify.cli import options, quantities
 from ramify.cli.comparing import Bench, Trial
 from ramify.cli.document import Row, document, emit
 from ramify.cli.interval import Interval
-from ramify.cli.reach import reach
+from ramify.cli.plot import save as plot_curves
 from ramify.cli.terminal import err, out, progress
 from ramify.core.errors import BadInput
 from ramify.core.protocols import Method
@@ -66,7 +66,7 @@ def compare(
         raise BadInput("reward", "a method ranks by one; give --reward logprob, or a folder with a value head")
     bench = Bench(
         lm=load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, page_size=PAGE_SIZE),
-        problems=load_problems(task, problems, seed),
+        problems=held_out(problems, seed, task),
         seeds=range(seed, seed + seeds),
         reward=judge,
         sampling=options.given(temperature=temperature, max_tokens=max_tokens),
@@ -80,20 +80,6 @@ def compare(
         emit(compare_document(points, bench, budget, picture))
     else:
         render(points, bench, budget, picture)
-
-
-def load_problems(task: str, number: int, seed: int) -> list[Any]:
-    """The first problems of a task.
-
-    Raises:
-        BadInput: no such file, or it is not in GSM8K's format.
-    """
-    if task == "builtin":
-        return [lookup("problem", "generate")(seed, index, "held_out") for index in range(number)]
-    try:
-        return list(islice(lookup("problem", "load")(Path(task)), number))
-    except (OSError, ValueError) as error:
-        raise BadInput("task", f"{error}; 'builtin' or a file in GSM8K's format is expected") from error
 
 
 def render(points: Mapping[str, Sequence[Trial]], bench: Bench, budget: float, picture: Path | None) -> None:
@@ -162,7 +148,7 @@ def save_plot(points: Mapping[str, Sequence[Trial]], title: str, path: Path) -> 
     """Draw the picture; None, and a word about it, where matplotlib is missing."""
     curves = {name: [(trial.cost, trial.accuracy) for trial in trials] for name, trials in points.items()}
     try:
-        reach("plot")(curves, title, path)
+        plot_curves(curves, title, path)
     except BadInput as missing:
         err().print(f"no picture: {missing}")
         return None

@@ -19,13 +19,12 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any
 
-from ramify.api import LM
+from ramify.api import LM, is_right
 from ramify.cli.interval import Interval, fraction, mean
 from ramify.cli.terminal import Step
 from ramify.core.errors import BadInput
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import Method
-from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.strict import keyword_options
 from ramify.core.types import Budget
@@ -129,8 +128,7 @@ class Bench:
         started = perf_counter()
         with self.watch(title, len(problems) * len(self.seeds)) as step:
             for i, result in enumerate(self._results(name, options, step)):
-                right = lookup("problem", "check")(problems[i % len(problems)], result.text)
-                solved[i % len(problems)] += right / len(self.seeds)
+                solved[i % len(problems)] += is_right(problems[i % len(problems)], result.text) / len(self.seeds)
                 flops[i % len(problems)] += result.ledger.flops / len(self.seeds)
                 ledger.add(result.ledger)
         ledger.seconds = perf_counter() - started

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from ramify.api import LM, load
+from ramify.api import LM, is_right, load
+from ramify.api import problems as draw_problems
 from ramify.cli import options
-from ramify.cli.compare import METHODS, PAGE_SIZE, compare_document, load_problems, render, save_plot
+from ramify.cli.compare import METHODS, PAGE_SIZE, compare_document, render, save_plot
 from ramify.cli.comparing import Bench
 from ramify.cli.document import emit
 from ramify.cli.run import result_document
@@ -42,7 +43,7 @@ def demo(
     finite("budget", budget, 2.0, 1e6)
     chosen = [lookup("method", name) for name in METHODS.split(",")]
     with load(page_size=PAGE_SIZE) as lm:
-        held_out = load_problems("builtin", problems, seed)
+        held_out = draw_problems(problems, seed)
         bench = Bench(lm, held_out, [seed], REWARD, {}, 0.3, progress)
         bench.calibrate()
         number, greedy = _hard_one(lm, held_out[:LOOK_AT], seed)
@@ -63,19 +64,18 @@ def demo(
 def _hard_one(lm: LM, problems: list[Any], seed: int) -> tuple[int, Result]:
     """The first problem that greedy decoding gets wrong, and what it wrote (the first of all, if it gets all right)."""
     results = lm.search_many([problem.prompt for problem in problems], "greedy", seed=seed)
-    right = lookup("problem", "check")
     pairs = zip(problems, results, strict=True)
-    wrong = [i for i, (problem, result) in enumerate(pairs) if not right(problem, result.text)]
+    wrong = [i for i, (problem, result) in enumerate(pairs) if not is_right(problem, result.text)]
     number = wrong[0] if wrong else 0
     return number, results[number]
 
 
 def _show_tree(number: int, problem: Any, greedy: Result, tree: Result) -> None:
     console = out()
-    right = lookup("problem", "check")
     console.print(f"\n[bold]1. Held-out problem {number}[/], {METHOD} with {BRANCHES} branches\n")
     console.print(f"{escape(problem.text)}\n", soft_wrap=True)
     console.print(draw("the prompt", tree.tree, console.width))
     for name, result in (("greedy decoding", greedy), (METHOD, tree)):
-        verdict = "[green]right[/]" if right(problem, result.text) else f"[red]wrong[/], the answer is {problem.answer}"
+        wrong = f"[red]wrong[/], the answer is {problem.answer}"
+        verdict = "[green]right[/]" if is_right(problem, result.text) else wrong
         console.print(f"\n[bold]{name}[/]: {verdict}\n{escape(visible(result.text))}", soft_wrap=True)

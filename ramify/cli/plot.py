@@ -5,17 +5,14 @@ from pathlib import Path
 
 from ramify.cli import quantities
 from ramify.cli.interval import Interval
+from ramify.core import registry
 from ramify.core.errors import BadInput
 
-try:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-except ImportError:
-    HAS_MATPLOTLIB = False
-else:
-    HAS_MATPLOTLIB = True
-
+registry.TABLES["plot"] = {  # matplotlib is an extra, and slow to load: only a picture needs it
+    "figure": "matplotlib.figure:Figure",
+    "canvas": "matplotlib.backends.backend_agg:FigureCanvasAgg",
+    "ticker": "matplotlib:ticker",
+}
 COLOURS = ("#4c566a", "#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#d55e00", "#56b4e9")
 MARKERS = "osD^vPXh"
 
@@ -29,10 +26,12 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
     Raises:
         BadInput: matplotlib is not installed.
     """
-    if not HAS_MATPLOTLIB:
-        raise BadInput("plot", "matplotlib is not installed; pip install 'ramify[plots]', or leave the plot out")
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    try:
+        figure = registry.lookup("plot", "figure")(figsize=(8, 5), dpi=150, layout="constrained")
+        registry.lookup("plot", "canvas")(figure)
+        ticker = registry.lookup("plot", "ticker")
+    except ImportError as error:
+        raise BadInput("plot", "matplotlib is not installed; pip install 'ramify[plots]'") from error
     axes = figure.add_subplot()
     for place, (name, points) in enumerate(curves.items()):
         ordered = sorted(points, key=lambda point: point[0])
@@ -43,9 +42,9 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
         flops = [cost for cost, _ in ordered]
         axes.errorbar(flops, means, (below, above), label=name, capsize=3, markersize=6, color=colour, marker=marker)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: quantities.flops(cost)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda cost, _: quantities.flops(cost)))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("compute a problem, all models, prompt and reward included")
     axes.set_ylabel("problems solved, % (95% interval)")
     axes.grid(alpha=0.25)

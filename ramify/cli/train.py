@@ -7,11 +7,12 @@ from typing import Annotated
 import torch
 import typer
 
+from ramify.api import train_builtin
 from ramify.cli import options
 from ramify.cli.document import Row, document, emit
-from ramify.cli.reach import reach
 from ramify.cli.terminal import out
 from ramify.core.errors import UnknownName
+from ramify.core.registry import lookup
 from ramify.core.strict import whole
 
 train = typer.Typer(help="Train models by this project's recipes.", no_args_is_help=True, rich_markup_mode="rich")
@@ -42,16 +43,17 @@ def builtin(
       ramify train builtin /path/to/new --scale tiny
       ramify train builtin /path/to/new --stages target,draft --threads 2
     """
-    known = reach("train-scales")
+    known = lookup("recipe", "scales")
     if scale not in known:
         raise UnknownName("scale", scale, known)
-    wanted = reach("train-stages") if stages is None else [name.strip() for name in stages.split(",")]
+    every = lookup("recipe", "stages")
+    wanted = every if stages is None else [name.strip() for name in stages.split(",")]
     for name in wanted:
-        if name not in reach("train-stages"):
-            raise UnknownName("stages", name, reach("train-stages"))
+        if name not in every:
+            raise UnknownName("stages", name, every)
     torch.set_num_threads(whole("threads", threads, 1, 1024))
     where = {"resume": not fresh, "work": work, "stages": wanted}
-    reach("train-builtin")(out_folder, seed=seed, scale=known[scale], **where)
+    train_builtin(out_folder, seed=seed, scale=known[scale], **where)
     report = out_folder / "REPORT.json"
     numbers = json.loads(report.read_text())["numbers"] if report.exists() else {}
     if as_json:

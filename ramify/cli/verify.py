@@ -5,19 +5,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ramify.api import load
+from ramify.api import verify as prove
+from ramify.api.sources import folder_of
 from ramify.cli import options
 from ramify.cli.document import document, emit
-from ramify.cli.reach import reach
 from ramify.cli.terminal import out, status
-
-PROMPTS = (
-    "Tom has 12 apples and buys 7 more.\n",
-    "(3 + 4) * 5\n",
-    "A",
-    "Ann has 3 boxes with 12 pens each. She gives 9 pens to Tom and finds 4 more. How many pens has she now?\n",
-)
-MODES = ("exact", "fast")
 
 
 def verify(
@@ -37,8 +29,7 @@ def verify(
       ramify verify --model path/to/model --json
     """
     with status("loading") as say:
-        labs = [] if toy else [_lab(model, mode) for mode in MODES]
-        rows = reach("verify")(labs, say)
+        rows = prove(None if toy else folder_of(model), say)
     if as_json:
         emit(document(rows, seed=seed))
     else:
@@ -60,10 +51,3 @@ def render(rows: list[dict[str, Any]]) -> None:
     failed = sum(not row["ok"] for row in rows)
     out().print(table)
     out().print(f"\n{len(rows) - failed} of {len(rows)} hold", style="bold red" if failed else "bold green")
-
-
-def _lab(model: str, mode: Any) -> Any:
-    with load(model, mode=mode) as lm:
-        tokens = [lm.encode(prompt) for prompt in PROMPTS]
-        checkpoint = reach("checkpoint")(lm.folder, lm.dtype, lm.device)
-        return reach("verify-lab")(model, checkpoint, lm.tokenizer, mode, tokens)

@@ -196,6 +196,7 @@ BAD_CALLS = [
     (["compare", "--methods", "greedy,beam"], "method: unknown 'beam'"),
     (["compare", "--task", "no-such-file"], "task: "),
     (["compare", "--model", "folder"], "reward: "),
+    (["bench", "decode", "--model", "builtin"], "model: bench decode makes its own random weights"),
     (["bench", "brunches"], "did you mean 'branches'?"),
     (["train", "builtin", "x", "--scale", "huge"], "scale: unknown 'huge'"),
     (["train", "builtin", "x", "--stages", "targett"], "did you mean 'target'?"),
