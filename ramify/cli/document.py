@@ -40,7 +40,7 @@ def document(rows: Sequence[Row | Mapping[str, Any]], **more: Any) -> dict[str, 
 
 def emit(document: Mapping[str, Any]) -> None:
     """Print a document as one line. What is no finite number becomes null."""
-    sys.stdout.write(json.dumps(_finite(document), allow_nan=False, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(_finite(document), allow_nan=False, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -1,5 +1,7 @@
 """The command `ramify`."""
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -37,6 +39,9 @@ def main(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """An inference engine for open language models in which generation branches."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets "?" for what it lacks, not a traceback
 
 
 for command in (run, compare, methods, models, verify, bench, demo):

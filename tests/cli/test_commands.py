@@ -1,6 +1,7 @@
 """Every command, as a user calls it: what it prints, its JSON document, its exit codes."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -252,3 +253,11 @@ def test_control_c_in_the_middle(family: Path) -> None:
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
+
+
+def test_a_terminal_without_unicode(family: Path) -> None:
+    call = [sys.executable, "-m", "ramify", "run", "x", "--model", str(family / "target"), "--method", "majority-vote"]
+    call += ["--show", "tree", "-n", "2", "--seed", "1", *SHORT]
+    done = subprocess.run(call, capture_output=True, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
