@@ -33,8 +33,11 @@ def is_right(problem: Any, text: str) -> bool:
     return bool(lookup("problem", "check")(problem, text))
 
 
-def verify(folder: str | Path | None = None, progress: Callable[[str], None] = lambda name: None) -> list[dict[str, Any]]:
-    """The proofs, on the toy and (if a folder is given) on a model: see `ramify.verify.report.verify` for the rows."""
+Watch = Callable[[str], None]
+
+
+def verify(folder: str | Path | None = None, progress: Watch = lambda name: None) -> list[dict[str, Any]]:
+    """The proofs, on the toy and (if a folder is given) on a model; rows as `ramify.verify.report.verify` says."""
     labs = lookup("proof", "model-labs")(folder) if folder is not None else ()
     return list(lookup("proof", "verify")(labs, progress))
 
