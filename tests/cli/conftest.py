@@ -12,7 +12,7 @@ from ramify.model.config import DecoderConfig
 from ramify.tasks import TRAINING, generate
 from ramify.train.export import export
 from ramify.train.initial import new_decoder
-from ramify.train.shapes import TINY, llama_config, reward_config
+from ramify.train.shapes import TINY, llama_config
 from ramify.train.vocabulary import train_tokenizer
 
 
@@ -29,7 +29,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     for name, kind in (("orm", "LlamaForSequenceClassification"), ("prm", "LlamaForTokenClassification")):
         head = ValueHead(torch.randn(1, TINY.target.width))
-        export(decoder, reward_config(config, kind), tokenizer, folder / name, head)
+        export(decoder, {**config, "architectures": [kind], "num_labels": 1}, tokenizer, folder / name, head)
     return folder
 
 

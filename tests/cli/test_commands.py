@@ -258,6 +258,7 @@ def test_control_c_in_the_middle(family: Path) -> None:
 def test_a_terminal_without_unicode(family: Path) -> None:
     call = [sys.executable, "-m", "ramify", "run", "x", "--model", str(family / "target"), "--method", "majority-vote"]
     call += ["--show", "tree", "-n", "2", "--seed", "1", *SHORT]
-    done = subprocess.run(call, capture_output=True, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=False)
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(call, capture_output=True, cwd=ROOT, env=ascii_only, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
