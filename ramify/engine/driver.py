@@ -4,9 +4,8 @@ A search sees only its own branches, its own budget and its own pages, so what i
 beside it (token for token in exact mode). Sharing costs nobody anything: rows are billed to a branch that needed them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ramify.core.errors import BadInput, OutOfPages
 from ramify.core.protocols import Extract, Reward
@@ -14,11 +13,11 @@ from ramify.core.types import Branch, Budget, Prompt, Selection
 from ramify.core.wants import Advance, Answers, Drop, Fork, Marker, Score, Search, Truncate
 from ramify.engine.ending import text_of
 from ramify.engine.engine import Engine
+from ramify.engine.memory import Memory
 from ramify.engine.model import Model
 from ramify.engine.session import Session, TreeNode, wants_room, wants_score
 
 MOST_BRANCHES = 512
-T = TypeVar("T")
 Progress = Callable[[int, int], None]  # (searches over, searches submitted)
 
 
@@ -37,7 +36,7 @@ class Driver:
         self.sessions: list[Session] = []
         self._running: list[Session] = []
         self._waiting: list[Session] = []
-        self._stalled: set[int] = set()  # branches that found no pages; they try again when some came back
+        self._memory = Memory(engine, self._running)
 
     def submit(
         self,
@@ -78,7 +77,8 @@ class Driver:
         finally:
             for session in [*self._running, *self._waiting]:
                 self._finish(session)
-            self._running, self._waiting, self.sessions = [], [], []
+            self._running.clear()
+            self._waiting, self.sessions = [], []
 
     def _admit(self) -> None:
         pages = sum(s.reserve for s in self._running)
@@ -157,32 +157,36 @@ class Driver:
         """A branch at the prompt's end, read at once only if somebody wants the prompt's log-probabilities."""
         if prompt.sampling.prompt_logprobs is None:
             return self.engine.open(prompt, session.ledger)
-        return self._with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
+        return self._memory.with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
 
     def _drop(self, session: Session, branches: list[Branch]) -> None:
-        self._note_peak(session)
+        self._memory.note_peak(session)
         own = [b for b in branches if b.alive]
         session.own(own)
         for branch in own:
             session.note_end(branch, dropped=True)
             del session.branches[branch.id]
         self.engine.drop(own)
-        self._stalled.clear()
+        self._memory.came_back()
 
     def _room(self, session: Session, branches: Sequence[Branch]) -> int:
         """What `Room` comes to, by the session's own pages: no matter who else holds some."""
-        target, own, pages = self.engine.target, session.branches.values(), session.budget.pages
+        target, own = self.engine.target, session.branches.values()
         live = [b for b in branches if not b.done]
-        room = 0
-        with suppress(OutOfPages):  # its own branches alone are too many: there is no room
-            self._with_room(lambda: self.engine.settle(list(own)), own, target)
-            if pages is not None:
-                held = (target.book.unique_pages(b.id for b in some) for some in (own, live))
-                pages -= next(held) - next(held)  # what it holds beside these
-            room = self.engine.room(live, pages)
-        if room == 0 and live and not any(b.num_generated for b in live):
-            needed = self.engine.pages_for_step(live)
-            raise OutOfPages(needed, session.budget.pages or target.book.free, len(live))
+        begun = any(b.num_generated for b in live)
+        try:
+            self._memory.with_room(lambda: self.engine.settle(list(own)), own, target)
+        except OutOfPages:  # its own branches alone are too many
+            if begun:
+                return 0
+            raise
+        free, pages = target.book.free, session.budget.pages
+        if pages is not None:
+            free = pages - target.book.unique_pages(b.id for b in own)
+            pages = free + target.book.unique_pages(b.id for b in live)  # what it holds beside these is not theirs
+        room = self.engine.room(live, pages)
+        if room == 0 and live and not begun:
+            raise OutOfPages(self.engine.pages_for_step(live), max(0, free), len(live))
         return room
 
     def _score(self, sessions: Sequence[Session]) -> None:
@@ -207,14 +211,14 @@ class Driver:
         branches = list(session.want.branches)
         scores = dict(zip(branches, self.engine.score(branches, session.reward), strict=True))
         session.note_scores(scores)
-        self._note_peak(session)
+        self._memory.note_peak(session)
         session.send(scores)
 
     def _read(self, sessions: Sequence[Session], model: Model) -> None:
         """Let a reward's model read; what does not fit together is read one after another."""
         branches = [b for s in sessions if isinstance(s.want, Score) for b in s.want.branches]
         try:
-            self._with_room(lambda: self.engine.read(branches, model), branches, model)
+            self._memory.with_room(lambda: self.engine.read(branches, model), branches, model)
         except OutOfPages:
             for branch in branches:
                 model.release(branch)
@@ -229,64 +233,17 @@ class Driver:
             finally:
                 model.release(branch)  # its values stay
 
-    def _with_room(self, act: Callable[[], T], keep: Iterable[Branch], model: Model) -> T:
-        """Do what needs pages of a model; while they are short, branches that are not to `keep` theirs give them up.
-
-        Raises:
-            OutOfPages: nobody else has any, and they still do not suffice.
-        """
-        keep = list(keep)
-        while True:
-            try:
-                return act()
-            except OutOfPages:
-                victim = self._idle(keep, model)
-                if victim is None:
-                    raise
-                self._release(victim, model)
-
     def _step(self) -> None:
         pending = [b for s in self._running if not s.over for b in s.pending()]
         if not pending:
-            self._stalled.clear()
-        batch = [b for b in pending if b.id not in self._stalled] or pending
-        drawn = self._step_what_fits(batch) if batch else []
+            self._memory.came_back()
+        drawn = self._memory.step(pending)
         self._heed_markers(drawn)
         if any(b.done for b in drawn):
-            self._stalled.clear()
+            self._memory.came_back()
         for session in self._running:
             if not session.over and isinstance(session.want, Advance) and session.goals and not session.pending():
                 self._guard(session, lambda s=session: self._arrive(s))  # type: ignore[misc]
-
-    def _step_what_fits(self, batch: list[Branch]) -> list[Branch]:
-        """One step of as many of these as fit, the first ones first; others give their pages up if need be."""
-        while True:
-            try:
-                return self.engine.step(batch)
-            except OutOfPages as error:
-                victim = self._idle(batch, self.engine.target)
-                if victim is None and len(batch) > 1:
-                    victim = batch.pop()
-                    self._stalled.add(victim.id)
-                if victim is None:
-                    self._owner(batch[0]).error = error
-                    return []
-                self._release(victim, self.engine.target)
-
-    def _idle(self, busy: Iterable[Branch], model: Model) -> Branch | None:
-        """The youngest branch that holds pages of a model and is not busy."""
-        others = {b.id for b in busy}
-        holders = (b for b in reversed(self.engine.branches.values()) if b.id not in others)
-        return next((b for b in holders if model.holds(b)), None)
-
-    def _release(self, branch: Branch, model: Model) -> None:
-        for session in self._running:
-            if branch.id in session.branches:
-                self._note_peak(session)
-        model.release(branch)
-
-    def _owner(self, branch: Branch) -> Session:
-        return next(s for s in self._running if branch.id in s.branches)
 
     def _heed_markers(self, drawn: Sequence[Branch]) -> None:
         fresh, codec = set(drawn), self.engine.target.codec
@@ -298,18 +255,8 @@ class Driver:
 
     def _arrive(self, session: Session) -> None:
         grown, session.goals = session.grown(), {}
-        self._note_peak(session)
+        self._memory.note_peak(session)
         session.send(grown)
-
-    def _note_peak(self, session: Session) -> None:
-        held = unshared = 0
-        for model in self.engine.models:
-            size, ids = model.runner.page_bytes, session.branches.keys()
-            held += size * model.book.unique_pages(ids)
-            unshared += size * sum(len(model.book.tables[i].pages) for i in ids if i in model.book.tables)
-        ledger = session.ledger
-        ledger.peak_kv_bytes = max(ledger.peak_kv_bytes, held)
-        ledger.peak_unshared_kv_bytes = max(ledger.peak_unshared_kv_bytes, unshared)
 
     def _finish(self, session: Session) -> None:
         for branch in session.branches.values():
@@ -317,7 +264,7 @@ class Driver:
         self.engine.drop(list(session.branches.values()))
         session.branches.clear()
         session.end()
-        self._stalled.clear()
+        self._memory.came_back()
 
 
 def run_alone(engine: Engine, search: Search[Selection], **options: Any) -> Session:

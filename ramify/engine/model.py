@@ -146,7 +146,8 @@ class Model:
 
     def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
-        if self.held(branch) == 0 and branch.sampling.prompt_logprobs is None:
+        wanted = branch.sampling.prompt_logprobs is not None and not branch.prompt_logprobs  # then every row is
+        if self.held(branch) == 0 and not wanted:
             end = min(branch.num_prompt, len(branch.tokens) - 1)
             self.book.close(branch.id)
             reading = self.readings[branch.id]
@@ -165,11 +166,8 @@ class Model:
         reading.values += lead.values[lacking : max(lacking, length - leader.num_prompt)]
 
     def _standing(self, branch: Branch) -> Standing:
-        return Standing(branch.id, self.held(branch), self._last_page(branch), branch.tokens, branch.num_prompt)
-
-    def _last_page(self, branch: Branch) -> int:
-        pages = self.book.tables[branch.id].pages
-        return pages[-1] if pages else -1
+        table = self.book.tables[branch.id]
+        return Standing(branch.id, table.length, table.pages, branch.tokens, branch.num_prompt)
 
     def _read(self, reading: Sequence[tuple[Branch, int]]) -> None:
         if not reading:

@@ -37,11 +37,11 @@ def schedule(behind: Sequence[Behind], row_budget: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a branch that is behind stands: tokens its pages hold, the last such page (-1 for none), all its tokens."""
+    """Where a branch that is behind stands: tokens its pages hold, these pages, all its tokens."""
 
     branch: int
     held: int
-    last_page: int
+    pages: Sequence[int]
     tokens: Sequence[int]
     num_prompt: int
 
@@ -49,17 +49,18 @@ class Standing:
 def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
     """Branches that are about to read what another reads: that one leads, the others follow it.
 
-    A leader stands where its follower stands, or is on its way through a prompt that the follower has not begun.
-    Waiting costs a follower a step, so it follows only for a whole prompt, for a long run, or where it waits for
-    nothing (it wants exactly what the leader reads).
+    A leader stands where its follower stands, or is further on its way through a prompt, on the same pages. Waiting
+    costs a follower a step, so it follows only for a whole prompt, for a long run, or where it waits for nothing (it
+    wants exactly what the leader reads).
 
     Returns: follower -> (leader, length up to which the leader's pages are the follower's too).
     """
     leaders = dict[tuple[int, int, int], list[Standing]]()
     under_way, followers = list[Standing](), dict[int, tuple[int, int]]()
-    for item in sorted(behind, key=lambda standing: standing.held == 0):
-        group = leaders.setdefault((item.held, item.last_page, item.tokens[item.held]), [])
-        for leader in (*group, *under_way) if item.held == 0 else group:
+    for item in sorted(behind, key=lambda standing: -standing.held):
+        group = leaders.setdefault((item.held, item.pages[-1] if item.pages else -1, item.tokens[item.held]), [])
+        ahead = [x for x in under_way if _stands_behind(item, x)] if item.held < item.num_prompt else []
+        for leader in (*group, *ahead):
             agreed = _agreement(leader, item)
             if _worth_following(leader, item, agreed):
                 followers[item.branch] = (leader.branch, agreed)
@@ -69,6 +70,11 @@ def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
             if 0 < item.held < item.num_prompt:
                 under_way.append(item)
     return followers
+
+
+def _stands_behind(item: Standing, leader: Standing) -> bool:
+    last = len(item.pages) - 1
+    return last < 0 or leader.pages[last] == item.pages[last]  # whoever shares a page shares those before it
 
 
 def _worth_following(leader: Standing, item: Standing, agreed: int) -> bool:

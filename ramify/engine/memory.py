@@ -1,0 +1,102 @@
+"""Who gives pages up when they run short. What was given up is read again when it is wanted; the ledger says so.
+
+The pages that a search has reserved are its own: while it holds no more than these, nobody takes them. Beyond that the
+youngest go first, those that are not about to draw before those that are.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+from ramify.core.errors import OutOfPages
+from ramify.core.types import Branch
+from ramify.engine.engine import Engine
+from ramify.engine.model import Model
+from ramify.engine.session import Session
+
+T = TypeVar("T")
+
+
+class Memory:
+    """The pages of an engine under the searches that run on it (`running` is the driver's own list)."""
+
+    def __init__(self, engine: Engine, running: Sequence[Session]) -> None:
+        self.engine, self.running = engine, running
+        self._stalled: set[int] = set()  # branches that found no pages; they try again when some came back
+
+    def came_back(self) -> None:
+        """Pages came back: let everybody try again."""
+        self._stalled.clear()
+
+    def step(self, pending: list[Branch]) -> list[Branch]:
+        """One step of as many of these as fit, the first ones first; those that drew.
+
+        A branch that could not be read even by itself ends its search with OutOfPages.
+        """
+        batch = [b for b in pending if b.id not in self._stalled] or list(pending)
+        while batch:
+            try:
+                return self.engine.step(batch)
+            except OutOfPages as error:
+                self._give_way(batch, error)
+        return []
+
+    def _give_way(self, batch: list[Branch], error: OutOfPages) -> None:
+        """Make some room, or make the batch smaller."""
+        model, kept = self.engine.target, self._reserved()
+        victim = self._idle({*kept, *(b.id for b in batch)}, model)
+        if victim is None:
+            victim = next((b for b in reversed(batch) if b.id not in kept), batch[-1])
+            batch.remove(victim)
+            self._stalled.add(victim.id)
+            owner = self._owner(victim)
+            if not batch and owner is not None and not kept - owner.branches.keys():
+                owner.error = error  # nobody holds anything that could come back
+        self.release(victim, model)
+
+    def with_room(self, act: Callable[[], T], keep: Iterable[Branch], model: Model) -> T:
+        """Do what needs pages of a model; while they are short, branches that are not to `keep` theirs give them up.
+
+        Raises:
+            OutOfPages: nobody else has any, and they still do not suffice.
+        """
+        busy = {b.id for b in keep}
+        while True:
+            try:
+                return act()
+            except OutOfPages:
+                kept = self._reserved() if model is self.engine.target else set[int]()
+                victim = self._idle(kept | busy, model) or self._idle(busy, model)
+                if victim is None:
+                    raise
+                self.release(victim, model)
+
+    def release(self, branch: Branch, model: Model) -> None:
+        """Give up the pages of a branch; the moment before may have been its search's worst."""
+        if (owner := self._owner(branch)) is not None:
+            self.note_peak(owner)
+        model.release(branch)
+
+    def note_peak(self, session: Session) -> None:
+        """Keep the most that a search's branches held at once, with and without sharing."""
+        held = unshared = 0
+        for model in self.engine.models:
+            size, ids = model.runner.page_bytes, session.branches.keys()
+            held += size * model.book.unique_pages(ids)
+            unshared += size * sum(len(model.book.tables[i].pages) for i in ids if i in model.book.tables)
+        ledger = session.ledger
+        ledger.peak_kv_bytes = max(ledger.peak_kv_bytes, held)
+        ledger.peak_unshared_kv_bytes = max(ledger.peak_unshared_kv_bytes, unshared)
+
+    def _idle(self, busy: Collection[int], model: Model) -> Branch | None:
+        """The youngest branch that holds pages of a model and is not busy."""
+        others = (b for b in reversed(self.engine.branches.values()) if b.id not in busy)
+        return next((b for b in others if model.holds(b)), None)
+
+    def _reserved(self) -> set[int]:
+        """Branches of the searches that hold no more than they reserved."""
+        book = self.engine.target.book
+        within = [s for s in self.running if s.reserve and book.unique_pages(s.branches) <= s.reserve]
+        return {branch for session in within for branch in session.branches}
+
+    def _owner(self, branch: Branch) -> Session | None:
+        return next((s for s in self.running if branch.id in s.branches), None)
