@@ -180,13 +180,13 @@ class Driver:
             if begun:
                 return 0
             raise
-        free, pages = target.book.free, session.budget.pages
-        if pages is not None:
-            free = pages - target.book.unique_pages(b.id for b in own)
-            pages = free + target.book.unique_pages(b.id for b in live)  # what it holds beside these is not theirs
+        held, pages = target.book.unique_pages(b.id for b in live), session.budget.pages
+        if pages is not None:  # what it holds beside these is not theirs
+            pages -= target.book.unique_pages(b.id for b in own) - held
         room = self.engine.room(live, pages)
         if room == 0 and live and not begun:
-            raise OutOfPages(self.engine.pages_for_step(live), max(0, free), len(live))
+            most = held + target.book.free if pages is None else max(0, pages)
+            raise OutOfPages(held + self.engine.pages_for_step(live), most, len(live))
         return room
 
     def _score(self, sessions: Sequence[Session]) -> None:
