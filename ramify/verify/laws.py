@@ -8,10 +8,12 @@ mode.
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from ramify.core.errors import OutOfPages
 from ramify.core.types import Branch
 from ramify.engine.engine import Engine
+from ramify.reward.outcome import OutcomeReward
 from ramify.verify.lab import Lab, Recorder, distance
 
 GROW = 5
@@ -134,9 +136,13 @@ def drop_returns_every_page(lab: Lab) -> float:
     return max(walk(lab, seed) for seed in range(20))
 
 
-def walk(lab: Lab, seed: int, steps: int = 25) -> float:
-    """One random walk of the verbs, the books audited after each; 0 if they balance and end empty."""
-    dice, engine = random.Random(seed), lab.make(num_pages=24)
+def walk(lab: Lab, seed: int, steps: int = 25, **options: Any) -> float:
+    """One random walk of the verbs, the books audited after each; 0 if they balance and end empty.
+
+    Args:
+        options: of the engine (`draw`, `row_budget`).
+    """
+    dice, engine = random.Random(seed), lab.make(num_pages=24, **options)
     live = list[Branch]()
     for _ in range(steps):
         with suppress(OutOfPages):
@@ -151,7 +157,7 @@ def walk(lab: Lab, seed: int, steps: int = 25) -> float:
 
 
 def _random_verb(dice: random.Random, engine: Engine, lab: Lab, live: list[Branch]) -> None:
-    verb = dice.choice(("prefill", "fork", "advance", "advance", "truncate", "release", "drop"))
+    verb = dice.choice(("prefill", "fork", "advance", "advance", "score", "truncate", "release", "drop"))
     if verb == "prefill" or not live:
         live.append(
             engine.prefill(lab.prompt(dice.randrange(len(lab.prompts)), seed=dice.randrange(99), ignore_eos=True))
@@ -162,6 +168,8 @@ def _random_verb(dice: random.Random, engine: Engine, lab: Lab, live: list[Branc
         live += engine.fork(some[0], dice.randint(1, 3))
     elif verb == "advance":
         engine.advance(some, dice.randint(1, 4))
+    elif verb == "score" and engine.others:
+        engine.score(some, OutcomeReward("judge", next(iter(engine.others))))
     elif verb == "truncate":
         engine.truncate(some[0], dice.randint(some[0].num_prompt, len(some[0].tokens)))
     elif verb == "release":
