@@ -93,7 +93,7 @@ def render(prompt: str, result: Result, show: Show) -> None:
             score = "" if candidate.score is None else f", score {candidate.score:.3f}"
             console.print(f"[bold]#{number}[/] {candidate.stopped_because}, {candidate.tokens} tokens{score}{mark}")
             console.print(f"{escape(visible(candidate.text))}\n", soft_wrap=True)
-    console.print(f"[bright_black]{escape(_summary(result))}[/]")
+    console.print(f"[bright_black]{escape(_summary(result))}[/]", soft_wrap=True)
 
 
 def result_document(result: Result, reward: str | None) -> dict[str, Any]:
