@@ -7,7 +7,9 @@ A slot is page * page_size + offset. Heads come first, so that consecutive pages
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Slots = slice | Tensor  # a run of slots, or an int64 list of them
@@ -35,6 +37,10 @@ class PagedStore:
         self.k: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
         self.v: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
 
+        self.has_kernels = self.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
+        self.k_arrays = [_array(x) for x in self.k] if self.has_kernels else []  # the same memory, bf16 as uint16
+        self.v_arrays = [_array(x) for x in self.v] if self.has_kernels else []
+
     @property
     def bytes_per_page(self) -> int:
         """Keys and values of one page in all layers."""
@@ -61,3 +67,7 @@ class PagedStore:
     def read(self, layer: int, slots: Slots) -> tuple[Tensor, Tensor]:
         """Keys and values [K, S, d] of some slots: a view of a run, a copy of a list."""
         return self.k[layer][:, slots], self.v[layer][:, slots]
+
+
+def _array(x: Tensor) -> NDArray[np.generic]:
+    return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()

@@ -23,6 +23,7 @@ from ramify.model.kernels.product import product, vector
 from ramify.model.linear import Linear, LinearBackend, Product
 from ramify.model.paged import Mode
 from ramify.model.rowwise import Rowwise
+from ramify.model.single import SingleRow
 
 
 class Plain:
@@ -92,7 +93,9 @@ def prepare(decoder: Decoder, mode: Mode) -> Decoder:
             module.use(backend)
         elif isinstance(module, Norm | Attention | GatedMlp | Decoder):
             module.rowwise = rowwise
-    return decoder.eval().requires_grad_(False)
+    decoder.eval().requires_grad_(False)
+    decoder.through = SingleRow(decoder) if isinstance(backend, Fast) and not decoder.config.num_experts else None
+    return decoder
 
 
 def choose(mode: Mode, weight: Tensor) -> LinearBackend:

@@ -28,6 +28,8 @@ class Attend(Protocol):
 
 Tap = Callable[[int, Tensor], None]  # (layer, residual stream after it as [R, D])
 
+Through = Callable[[Tensor, Tensor, Tensor, Attend, Tap | None], Tensor]  # see `Decoder.layer_by_layer`
+
 TORCH: Rowwise = TorchRowwise()
 
 
@@ -143,6 +145,7 @@ class Decoder(nn.Module):
         if config.tie_embeddings:
             self.head.weight = self.embedding
         self.rope, self.rowwise = RotaryTable(config.rope, config.head_dim), TORCH
+        self.through: Through | None = None  # another way through the layers, for inference
 
     def forward(self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None) -> Tensor:
         """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer."""
@@ -150,11 +153,16 @@ class Decoder(nn.Module):
         if self.config.embedding_scale != 1.0:  # rounded to the weights' type first, as Gemma was trained
             h_RD = h_RD * torch.tensor(self.config.embedding_scale, dtype=h_RD.dtype, device=h_RD.device)
         cos_Rh, sin_Rh = self.rowwise.angles(self.rope, positions_R)
+        through = self.through or self.layer_by_layer
+        return self.norm(through(h_RD, cos_Rh, sin_Rh, attend, tap))  # type: ignore[no-any-return]
+
+    def layer_by_layer(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
+        """The residual stream after the last layer."""
         for i, layer in enumerate(self.layers):
             h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend)
             if tap is not None:
                 tap(i, h_RD)
-        return self.norm(h_RD)  # type: ignore[no-any-return]
+        return h_RD
 
     def logits(self, hidden_RD: Tensor) -> Tensor:
         """Next-token logits of hidden rows, fp32 [R, V]."""

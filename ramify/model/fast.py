@@ -18,7 +18,7 @@ from ramify.kv.store import PagedStore, Slots
 from ramify.maths.merge import Partial, merge
 from ramify.model.attention import visible
 from ramify.model.config import AttentionSpec
-from ramify.model.fused import append, as_numpy, has_kernels
+from ramify.model.fused import append, as_numpy
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.plan import StepBatch, run_of_slots
 
@@ -42,11 +42,11 @@ class FastAttend:
     """`attend` for one step; what a part covers is worked out once and used in every layer."""
 
     def __init__(self, store: PagedStore, batch: StepBatch) -> None:
-        self.store, self.batch, self.kernels = store, batch, has_kernels(store.k[0])
+        self.store, self.batch = store, batch
         self.parts = [*_shared_parts(batch), *_chunk_parts(batch)]
 
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
-        if self.kernels:
+        if self.store.has_kernels:
             append(self.store, layer, self.batch.slots_R, k_RKd, v_RKd)
         else:
             self.store.append(layer, self.batch.slots_R, k_RKd, v_RKd)
@@ -107,7 +107,7 @@ def attend_few(
     store: PagedStore, batch: StepBatch, layer: int, spec: AttentionSpec, q_RHd: Tensor, out_RHd: Tensor, lse_RH: Tensor
 ) -> None:
     """Add to (out, lse) what the rows of short spans find among the keys no group has read for them."""
-    if has_kernels(store.k[0]):
+    if store.has_kernels:
         _walk(store, batch, layer, spec, q_RHd, batch.few_R, batch.own_S, out_RHd, lse_RH)
         return
     for i, span in enumerate(batch.spans):
@@ -139,7 +139,7 @@ def _walk(
     lse_RH: Tensor,
 ) -> None:
     decode_attention(
-        as_numpy(q_RHd), as_numpy(store.k[layer]), as_numpy(store.v[layer]), rows_r, batch.span_R,
+        as_numpy(q_RHd), store.k_arrays[layer], store.v_arrays[layer], rows_r, batch.span_R,
         batch.positions_R.numpy(), first_S, batch.offset_S, batch.pages_P, batch.page_size,
         np.float32(spec.scale), np.float32(spec.softcap or 0.0), spec.window or 0, out_RHd.numpy(), lse_RH.numpy(),
     )  # fmt: skip

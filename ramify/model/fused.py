@@ -61,7 +61,7 @@ def has_kernels(x: Tensor) -> bool:
 def append(store: PagedStore, layer: int, slots_R: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> None:
     """`store.append` in one pass over both (CPU)."""
     kernel = rows.store if len(slots_R) < MANY else rows.store_many
-    kernel(*flat(k_RKd), *flat(v_RKd), slots_R.numpy(), as_numpy(store.k[layer]), as_numpy(store.v[layer]))
+    kernel(*flat(k_RKd), *flat(v_RKd), slots_R.numpy(), store.k_arrays[layer], store.v_arrays[layer])
 
 
 def as_numpy(x: Tensor) -> NDArray[np.generic]:

@@ -18,6 +18,7 @@ from ramify.model.attention import reference_attention, visible
 from ramify.model.config import AttentionSpec
 from ramify.model.decoder import Attend
 from ramify.model.fast import FastAttend, attend_rows
+from ramify.model.kernels.jit import follow_torch
 from ramify.model.plan import StepBatch
 
 Mode = Literal["reference", "fast", "exact"]
@@ -29,6 +30,7 @@ def attend_over(store: PagedStore, batch: StepBatch, mode: Mode) -> Attend:
     Raises:
         Incompatible: `exact` with a store that is not fp32 on the CPU.
     """
+    follow_torch()
     if mode == "reference":
         return ReferenceAttend(store, batch)
     if mode == "fast":

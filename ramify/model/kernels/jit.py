@@ -5,9 +5,13 @@ folder if the package is read-only. Where none of them can be written, kernels s
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numba
+import torch
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,6 +19,7 @@ Array = NDArray[Any]
 
 # `nnan` and `ninf` are left out: a row that sees nothing has a log mass of -inf
 FAST = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
+STAMP = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
 
 
 def kernel(*, parallel: bool = False) -> Callable[[F], F]:
@@ -23,8 +28,20 @@ def kernel(*, parallel: bool = False) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            return cast(F, numba.njit(cache=True, **options)(function))
+            compiled: Any = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # nowhere to keep it: "no locator available"
-            return cast(F, numba.njit(**options)(function))
+            compiled = numba.njit(**options)(function)
+        with suppress(AttributeError):
+            # kernels call one another, and Numba would notice a change only in the file that a kernel stands in
+            compiled._cache._cache_file._source_stamp = STAMP
+        return compiled  # type: ignore[no-any-return]
 
     return decorate
+
+
+def follow_torch() -> None:
+    """Let kernels use as many threads as PyTorch does, on this thread from now on."""
+    config: Any = numba.config
+    wanted = min(torch.get_num_threads(), config.NUMBA_NUM_THREADS)
+    if numba.get_num_threads() != wanted:
+        numba.set_num_threads(wanted)

@@ -21,7 +21,7 @@ ROOT_2_OVER_PI, CUBIC = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
 
 
 @kernel()
-def _norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_D: Array) -> None:
+def norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_D: Array) -> None:
     squares = np.float32(0.0)
     for i in range(len(x_D)):
         squares += widen(x_D[i]) * widen(x_D[i])
@@ -34,18 +34,18 @@ def _norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, 
 def norm(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
     """RMSNorm, times weight + offset."""
     for r in range(len(x_RD)):
-        _norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
+        norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
 
 
 @kernel(parallel=True)
 def norm_many(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
     """`norm` over all threads."""
     for r in numba.prange(len(x_RD)):
-        _norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
+        norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
 
 
 @kernel()
-def _gate_row(x_X: Array, kind: int, out_F: Array) -> None:
+def gate_row(x_X: Array, kind: int, out_F: Array) -> None:
     width = len(out_F)
     for i in range(width):
         x = widen(x_X[i])
@@ -62,18 +62,18 @@ def _gate_row(x_X: Array, kind: int, out_F: Array) -> None:
 def gate(x_RX: Array, kind: int, out_RF: Array) -> None:
     """act(first half of a row) * second half."""
     for r in range(len(x_RX)):
-        _gate_row(x_RX[r], kind, out_RF[r])
+        gate_row(x_RX[r], kind, out_RF[r])
 
 
 @kernel(parallel=True)
 def gate_many(x_RX: Array, kind: int, out_RF: Array) -> None:
     """`gate` over all threads."""
     for r in numba.prange(len(x_RX)):
-        _gate_row(x_RX[r], kind, out_RF[r])
+        gate_row(x_RX[r], kind, out_RF[r])
 
 
 @kernel()
-def _rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
+def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
     heads, width = out_Hd.shape
     half = len(cos_h)
     for head in range(heads):
@@ -90,14 +90,14 @@ def _rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array)
 def rotate(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
     """Rotate the first 2h features of every head. Row r of the input starts at x[r * stride]."""
     for r in range(len(cos_Rh)):
-        _rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
+        rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
 
 
 @kernel(parallel=True)
 def rotate_many(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
     """`rotate` over all threads."""
     for r in numba.prange(len(cos_Rh)):
-        _rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
+        rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
 
 
 @kernel()
@@ -119,7 +119,7 @@ def soft_cap(x_RV: Array, cap: np.float32) -> None:
 
 
 @kernel()
-def _store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
+def store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
     heads, _, width = x_KNd.shape
     for head in range(heads):
         for i in range(width):
@@ -130,13 +130,13 @@ def _store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
 def store(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
     """Write rows of keys and values (row r starts at r * stride) into their slots, rounded to the store's type."""
     for r in range(len(slots_R)):
-        _store_row(k, r * k_stride, slots_R[r], k_KNd)
-        _store_row(v, r * v_stride, slots_R[r], v_KNd)
+        store_row(k, r * k_stride, slots_R[r], k_KNd)
+        store_row(v, r * v_stride, slots_R[r], v_KNd)
 
 
 @kernel(parallel=True)
 def store_many(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
     """`store` over all threads; no two rows have the same slot."""
     for r in numba.prange(len(slots_R)):
-        _store_row(k, r * k_stride, slots_R[r], k_KNd)
-        _store_row(v, r * v_stride, slots_R[r], v_KNd)
+        store_row(k, r * k_stride, slots_R[r], k_KNd)
+        store_row(v, r * v_stride, slots_R[r], v_KNd)

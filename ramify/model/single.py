@@ -1,0 +1,84 @@
+"""A step of one row: every layer in one kernel call.
+
+    R rows, D width, h rotated pairs
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap, Through
+from ramify.model.fast import FastAttend
+from ramify.model.fused import KINDS, as_numpy
+from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, layer
+from ramify.model.linear import Linear
+
+Numbers = NDArray[np.generic]
+
+
+class SingleRow:
+    """`Decoder.through` for a row that is alone in its step; any other step takes the usual way.
+
+    Args:
+        decoder: in bf16 or fp32 on the CPU, without experts.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.usual: Through = decoder.layer_by_layer
+        empty = decoder.embedding.new_empty(0)
+        layers = [each for each in decoder.layers if isinstance(each, Layer)]
+        self.layers = [(_weights(each, empty), _numbers(decoder, each)) for each in layers]
+
+    def __call__(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
+        if h_RD.shape[0] != 1 or tap is not None or not isinstance(attend, FastAttend):
+            return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap)
+        store = attend.store
+        h_1D = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
+        h_D, cos_h, sin_h, at = h_1D[0].numpy(), cos_Rh[0].numpy(), sin_Rh[0].numpy(), _place(attend)
+        for (weights, numbers), k_KNd, v_KNd in zip(self.layers, store.k_arrays, store.v_arrays, strict=True):
+            layer(h_D, weights, numbers, at, cos_h, sin_h, k_KNd, v_KNd)
+        return h_1D.to(h_RD.dtype)
+
+
+def _place(attend: FastAttend) -> Place:
+    batch = attend.batch
+    return Place(
+        batch.few_R, batch.span_R, batch.positions_R.numpy(), batch.own_S, batch.offset_S, batch.pages_P,
+        batch.page_size, int(batch.slots_R[0]),
+    )  # fmt: skip
+
+
+def _weights(of: Layer, empty: Tensor) -> LayerWeights:
+    def norm(module: nn.Module) -> Numbers:
+        return as_numpy(module.weight if isinstance(module, Norm) else empty)
+
+    def bias(module: Linear) -> Numbers:
+        return as_numpy(empty if module.bias is None else module.bias)
+
+    attention, mlp, none = of.attention, of.mlp, nn.Identity()
+    assert isinstance(mlp, GatedMlp)
+    return LayerWeights(
+        attention_norm=norm(of.attention_norm),
+        qkv=as_numpy(attention.qkv.weight),
+        qkv_bias=bias(attention.qkv),
+        q_norm=norm(none if attention.qk_norm == "none" else attention.q_norm),
+        k_norm=norm(none if attention.qk_norm == "none" else attention.k_norm),
+        out=as_numpy(attention.out.weight),
+        out_bias=bias(attention.out),
+        attention_post=norm(of.attention_post),
+        mlp_norm=norm(of.mlp_norm),
+        gate_up=as_numpy(mlp.gate_up.weight),
+        gate_up_bias=bias(mlp.gate_up),
+        down=as_numpy(mlp.down.weight),
+        down_bias=bias(mlp.down),
+        mlp_post=norm(of.mlp_post),
+    )
+
+
+def _numbers(decoder: Decoder, of: Layer) -> LayerNumbers:
+    config, spec = decoder.config, of.attention.spec
+    return LayerNumbers(
+        config.num_heads, np.float32(config.norm_eps), np.float32(config.norm_offset), KINDS[config.activation],
+        np.float32(spec.scale), np.float32(spec.softcap or 0.0), spec.window or 0,
+    )  # fmt: skip
