@@ -20,11 +20,17 @@ HELD_OUT_IN_256 = 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
-    """How hard the problems are: (value, weight) pairs, and the share of bare expressions."""
+    """How hard the problems are.
+
+    num_steps, ceilings    (value, weight) pairs: steps of a solution, bound of every number in it
+    expressions            the share of bare expressions, the rest are stories
+    comparisons            the share of stories that compare several people's things
+    """
 
     num_steps: tuple[tuple[int, float], ...]
     ceilings: tuple[tuple[int, float], ...]
     expressions: float
+    comparisons: float = 0.5
 
 
 TRAINING = Mixture(
@@ -39,11 +45,12 @@ HARD = Mixture(
     ceilings=((300, 0.1), (999, 0.9)),
     expressions=0.35,
 )
-# The fixed mixture of every reported number.
+# The fixed mixture of every reported number: hard, but nearly always solvable by some sample.
 EVALUATION = Mixture(
-    num_steps=((2, 0.03), (3, 0.03), (4, 0.05), (5, 0.09), (6, 0.80)),
+    num_steps=((2, 0.10), (3, 0.20), (4, 0.25), (5, 0.25), (6, 0.20)),
     ceilings=((999, 1.0),),
-    expressions=0.5,
+    expressions=0.15,
+    comparisons=0.9,
 )
 
 
@@ -74,8 +81,10 @@ def _draw_problem(random: Random, mixture: Mixture) -> Problem:
     chain = draw_chain(
         random, _weighted(random, mixture.num_steps), _weighted(random, mixture.ceilings)
     )
-    render = render_expression if random.random() < mixture.expressions else render_story
-    text, lines = render(chain, random)
+    if random.random() < mixture.expressions:
+        text, lines = render_expression(chain, random)
+    else:
+        text, lines = render_story(chain, random, mixture.comparisons)
     answer = str(chain.values()[-1])
     solution = "\n".join([*lines, f"#### {answer}"])
     return Problem(text, solution, answer, chain.steps(), split_of(text))

@@ -38,14 +38,15 @@ class Cast:
         }  # fmt: skip
 
 
-def render_story(chain: Chain, random: Random) -> tuple[str, list[str]]:
+def render_story(chain: Chain, random: Random, comparisons: float) -> tuple[str, list[str]]:
     """The question and the lines of its solution, the last line ``#### answer`` left out.
 
-    Half of the stories follow one person's things, half compare several people's.
+    A share of `comparisons` of the stories compares several people's things, the others follow
+    one person's.
     """
     people = random.sample(MEN + WOMEN, len(chain.moves) + 2)
     cast = Cast(tuple(people), random.choice(THINGS))
-    render = _one_person if random.random() < 0.5 else _several_people
+    render = _one_person if random.random() < 1.0 - comparisons else _several_people
     sentences, wording = render(chain, cast, random)
     lines = [
         words.format(step.equation) for words, step in zip(wording, chain.steps(), strict=True)

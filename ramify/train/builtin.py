@@ -17,7 +17,7 @@ from ramify.model.config import DecoderConfig
 from ramify.tasks import TRAINING, generate
 from ramify.train.evaluate import evaluation_problems, greedy_right
 from ramify.train.export import export
-from ramify.train.initial import copy_decoder, new_decoder
+from ramify.train.initial import extend_decoder, new_decoder, soften
 from ramify.train.language import LanguageObjective
 from ramify.train.loop import Work, train
 from ramify.train.optimiser import Optimiser
@@ -73,7 +73,9 @@ def train_builtin(
     torch.manual_seed(seed)
     tokenizer = make_tokenizer(run)
     if "target" in stages:
-        make_language_model(run, "target", tokenizer, scale.target, scale.target_budget)
+        make_language_model(
+            run, "target", tokenizer, scale.target, scale.target_budget, scale.softness
+        )
     if "draft" in stages:
         make_language_model(run, "draft", tokenizer, scale.draft, scale.draft_budget)
     if "samples" in stages:
@@ -97,9 +99,14 @@ def make_tokenizer(run: Run) -> Tokenizer:
 
 
 def make_language_model(
-    run: Run, name: str, tokenizer: Tokenizer, shape: Shape, budget: Budget
+    run: Run,
+    name: str,
+    tokenizer: Tokenizer,
+    shape: Shape,
+    budget: Budget,
+    softness: float = 1.0,
 ) -> None:
-    """Train the target or the draft and write its folder."""
+    """Train the target or the draft, soften it, and write its folder."""
     config = llama_config(shape, tokenizer.get_vocab_size())
     decoder = new_decoder(DecoderConfig.from_hf(config), run.seed)
     objective = LanguageObjective(decoder, tokenizer, budget.batch, run.seed)
@@ -111,6 +118,7 @@ def make_language_model(
 
     work = Work(folder=run.work / name, resume=run.resume)
     train(objective, Optimiser(decoder, [], budget.rate), budget, work, measure)
+    soften(decoder, softness)
     export(decoder, config, tokenizer, run.out / name)
 
 
@@ -127,15 +135,22 @@ def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
     target = load(run.out / "target")
     samples = read_samples(tokenizer, run.drawn, run.work / "samples.jsonl")
     budget = run.scale.reward_budget
-    objective = RewardObjective(copy_decoder(target.decoder), samples, budget.batch, run.seed)
-    heads: list[torch.nn.Parameter] = [objective.outcome_1D, objective.process_1D]
-    optimiser = Optimiser(objective.decoder, heads, budget.rate)
+    decoder = extend_decoder(target.decoder, run.scale.reward_layers)
+    objective = RewardObjective(decoder, run.scale.reward_layers, samples, budget.batch, run.seed)
+    heads: list[torch.nn.Parameter] = [
+        objective.outcome_1D,
+        objective.process_1D,
+        objective.guide_2D,
+    ]
+    optimiser = Optimiser(decoder, heads, budget.rate)
     train(objective, optimiser, budget, Work(folder=run.work / "rewards", resume=run.resume))
     kinds: dict[str, tuple[str, torch.nn.Parameter]] = {
         "orm": ("LlamaForSequenceClassification", objective.outcome_1D),
         "prm": ("LlamaForTokenClassification", objective.process_1D),
     }
     for name, (architecture, head_1D) in kinds.items():
-        config: dict[str, Any] = reward_config(dict(target.config), architecture)
+        config: dict[str, Any] = reward_config(
+            dict(target.config), decoder.config.num_layers, architecture
+        )
         head = ValueHead(head_1D.detach())
-        export(objective.decoder, config, tokenizer, run.out / name, head)
+        export(decoder, config, tokenizer, run.out / name, head)

@@ -25,14 +25,13 @@ def rate_share(step: int, budget: Budget) -> float:
 
 
 class Optimiser:
-    """Both optimisers as one; `step(share)` takes the share of the peak rate."""
+    """Both optimisers as one; frozen weights stay; `step(share)` takes the share of the peak."""
 
     def __init__(self, decoder: nn.Module, extra: list[nn.Parameter], rate: float) -> None:
-        inner = [
-            p for n, p in decoder.named_parameters() if n.startswith("layers.") and p.ndim == 2
-        ]
+        named = [(name, p) for name, p in decoder.named_parameters() if p.requires_grad]
+        inner = [p for name, p in named if name.startswith("layers.") and p.ndim == 2]
         inside = {id(p) for p in inner}
-        outer = [p for p in decoder.parameters() if id(p) not in inside] + extra
+        outer = [p for _, p in named if id(p) not in inside] + extra
         self.parameters = inner + outer
         muon = torch.optim.Muon(
             inner, lr=rate, momentum=0.95, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"

@@ -1,12 +1,12 @@
-"""Outcome and process rewards on one trunk, which starts as the target.
+"""Outcome and process rewards on one trunk: the frozen target and a few trained blocks on top.
 
 Both heads read every token of a sampled solution. The process head answers "is everything so far
 right?" (Lightman et al. 2023, arXiv:2305.20050, taken down to tokens), the outcome head "will the
 final answer be right?" (Cobbe et al. 2021, arXiv:2110.14168), half of whose weight lies on the last
-token. Beside them the trunk keeps learning the canonical next token wherever a sample has made no
-slip yet, because who judges arithmetic must know it.
+token. The blocks on top can see what the target would have written where a token stands, which is
+most of what there is to know about a slip; training the target's own blocks instead forgets it.
 
-    R rows (tokens of a batch), D hidden width, V vocabulary
+    R rows (tokens of a batch), D hidden width
 """
 
 from dataclasses import dataclass, field
@@ -21,47 +21,55 @@ from ramify.train.initial import value_head
 from ramify.train.labels import Labelled
 from ramify.train.ragged import RaggedCausal, Rows
 
-LANGUAGE_WEIGHT = 0.5
+GUIDE_WEIGHT = 1.0
+MOST_SURPRISE = 8.0
 
 
 @dataclass(slots=True)
 class Targets:
-    """Targets of the rows of a batch; `rows` are those of solution tokens."""
+    """Targets of a batch; `rows` are those of solution tokens, `counts` how many a sample."""
 
     rows: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
     outcome: list[float] = field(default_factory=list)
     outcome_weight: list[float] = field(default_factory=list)
-    next_rows: list[int] = field(default_factory=list)
-    next_ids: list[int] = field(default_factory=list)
 
     def add(self, start: int, sample: Labelled) -> None:
         """Append the targets of a sample whose prompt begins at row `start`."""
         count = len(sample.solution)
         first = start + len(sample.prompt)
         self.rows += range(first, first + count)
+        self.counts.append(count)
         self.right += map(float, sample.right)
         self.outcome += [float(sample.outcome)] * count
         self.outcome_weight += [1.0 / count] * (count - 1) + [1.0]
-        known = min(sample.agreed + 1, len(sample.canonical), count)
-        self.next_rows += range(first - 1, first - 1 + known)
-        self.next_ids += sample.canonical[:known]
 
 
 class RewardObjective:
-    """The sum of both heads' cross entropies and half the language loss.
+    """The sum of both heads' cross entropies, and of the guides' errors.
+
+    Two guides teach the new blocks to see what the target thought of each token: its surprise
+    (-log p, nats) and the surprise summed over the solution so far. They are not kept.
 
     Step `i` reads the next `batch` samples of an order that is shuffled anew every epoch.
     """
 
-    def __init__(self, decoder: Decoder, samples: list[Labelled], batch: int, seed: int) -> None:
+    def __init__(
+        self, decoder: Decoder, num_new: int, samples: list[Labelled], batch: int, seed: int
+    ) -> None:
         if len(samples) < batch:
             raise ValueError(f"a batch of {batch} needs as many samples, there are {len(samples)}")
         self.decoder, self.samples = decoder, samples
         self.batch, self.seed = batch, seed
         self.outcome_1D = value_head(decoder.config.hidden_size)
         self.process_1D = value_head(decoder.config.hidden_size)
-        heads = nn.ParameterDict({"orm": self.outcome_1D, "prm": self.process_1D})
+        self.guide_2D = nn.Parameter(torch.zeros(2, decoder.config.hidden_size))
+        heads = nn.ParameterDict(
+            {"orm": self.outcome_1D, "prm": self.process_1D, "guide": self.guide_2D}
+        )
+        self.last_target_layer = decoder.config.num_layers - num_new - 1
+        self.target_norm_D = decoder.norm.weight.detach().clone()
         self.modules = nn.ModuleDict({"decoder": decoder, "heads": heads})
 
     def loss(self, step: int) -> tuple[Tensor, int]:
@@ -72,9 +80,15 @@ class RewardObjective:
         for sample in batch:
             targets.add(start, sample)
             start += len(sample.prompt) + len(sample.solution)
+        seen: list[Tensor] = []
+
+        def tap(layer: int, stream_RD: Tensor) -> None:
+            if layer == self.last_target_layer:
+                seen.append(stream_RD)
+
         with torch.autocast("cpu", torch.bfloat16):
-            hidden_RD = self.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows))
-            logits_RV = self.decoder.logits(hidden_RD[targets.next_rows])
+            hidden_RD = self.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows), tap)
+        surprise_R2 = self._surprise(seen[0], rows.tokens_R, targets)
         solution_RD = hidden_RD[targets.rows].float()
         right_R, outcome_R = torch.tensor(targets.right), torch.tensor(targets.outcome)
         process = F.binary_cross_entropy_with_logits(solution_RD @ self.process_1D[0], right_R)
@@ -82,8 +96,24 @@ class RewardObjective:
             solution_RD @ self.outcome_1D[0], outcome_R, torch.tensor(targets.outcome_weight)
         )
         outcome = outcome * len(right_R) / sum(targets.outcome_weight)
-        language = F.cross_entropy(logits_RV.float(), torch.tensor(targets.next_ids))
-        return process + outcome + LANGUAGE_WEIGHT * language, len(rows.tokens_R)
+        guide = F.smooth_l1_loss(solution_RD @ self.guide_2D.T, surprise_R2)
+        return process + outcome + GUIDE_WEIGHT * guide, len(rows.tokens_R)
+
+    @torch.no_grad()
+    def _surprise(self, stream_RD: Tensor, tokens_R: Tensor, targets: Targets) -> Tensor:
+        """The target's surprise at every solution token, and its running sum; [rows, 2]."""
+        rows_R = torch.tensor(targets.rows)
+        hidden_RD = F.rms_norm(
+            stream_RD[rows_R - 1],
+            self.target_norm_D.shape,
+            self.target_norm_D,
+            self.decoder.norm.eps,
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            logits_RV = self.decoder.logits(hidden_RD)
+        surprise_R = F.cross_entropy(logits_RV.float(), tokens_R[rows_R], reduction="none")
+        sums = [part.cumsum(0) for part in torch.split(surprise_R, targets.counts)]
+        return torch.stack((surprise_R, torch.cat(sums)), dim=-1).clamp(max=MOST_SURPRISE)
 
     def _batch(self, step: int) -> list[Labelled]:
         per_epoch = len(self.samples) // self.batch

@@ -41,6 +41,8 @@ class Scale:
 
     vocab_size         tokens of the tokenizer (at most)
     tokenizer_texts    problems that the tokenizer is learnt from
+    softness           the target's logits are divided by it, so that its samples vary more
+    reward_layers      blocks of the reward models on top of the target's
     reward_problems    training problems the target samples solutions of for the reward models
     reward_samples     solutions of each of them
     """
@@ -52,6 +54,8 @@ class Scale:
     target_budget: Budget
     draft_budget: Budget
     reward_budget: Budget
+    softness: float
+    reward_layers: int
     reward_problems: int
     reward_samples: int
 
@@ -63,7 +67,9 @@ FULL = Scale(
     draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
     draft_budget=Budget(steps=2500, batch=48, rate=6e-3, warmup=100, decay=2000),
-    reward_budget=Budget(steps=1300, batch=32, rate=3e-3, warmup=40, decay=1200),
+    reward_budget=Budget(steps=1200, batch=32, rate=5e-3, warmup=30, decay=1000),
+    softness=1.4,
+    reward_layers=2,
     reward_problems=4_032,
     reward_samples=4,
 )
@@ -75,6 +81,8 @@ TINY = Scale(
     target_budget=Budget(steps=6, batch=4, rate=6e-3, warmup=2, decay=2),
     draft_budget=Budget(steps=4, batch=4, rate=6e-3, warmup=2, decay=2),
     reward_budget=Budget(steps=4, batch=4, rate=2e-3, warmup=2, decay=2),
+    softness=1.4,
+    reward_layers=1,
     reward_problems=4,
     reward_samples=2,
 )
@@ -107,6 +115,11 @@ def llama_config(shape: Shape, vocab_size: int) -> dict[str, Any]:
     }
 
 
-def reward_config(trunk: dict[str, Any], architecture: str) -> dict[str, Any]:
-    """The config.json of a reward model on a causal trunk: one number a token or a sequence."""
-    return {**trunk, "architectures": [architecture], "num_labels": 1}
+def reward_config(trunk: dict[str, Any], layers: int, architecture: str) -> dict[str, Any]:
+    """The config.json of a reward model of `layers` blocks: one number a token or a sequence."""
+    return {
+        **trunk,
+        "architectures": [architecture],
+        "num_hidden_layers": layers,
+        "num_labels": 1,
+    }
