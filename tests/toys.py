@@ -119,13 +119,13 @@ class Ids:
 
 
 def tiny_checkpoint(seed: int = 0, max_positions: int = 128) -> Checkpoint:
-    """A decoder with random weights: two layers, 24 wide, vocabulary 17."""
+    """A decoder with random weights: two layers, 96 wide, vocabulary 17."""
     config = DecoderConfig.from_hf(
         {
             "model_type": "llama",
             "vocab_size": 17,
-            "hidden_size": 24,
-            "intermediate_size": 40,
+            "hidden_size": 96,
+            "intermediate_size": 80,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
@@ -134,5 +134,5 @@ def tiny_checkpoint(seed: int = 0, max_positions: int = 128) -> Checkpoint:
     )
     decoder, dice = Decoder(config), torch.Generator().manual_seed(seed)
     for weight in decoder.parameters():
-        torch.nn.init.normal_(weight, std=0.4, generator=dice)
+        torch.nn.init.normal_(weight, std=0.15, generator=dice)
     return Checkpoint(decoder, None, {})
