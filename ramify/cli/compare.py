@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ramify.api import load
@@ -73,6 +74,8 @@ def compare(
         room=room,
         watch=progress,
     )
+    if not bench.problems:
+        raise BadInput("task", f"{task} has no problems")
     bench.calibrate()
     points = {method.name: bench.climb(method, budget) for method in chosen}
     picture = save_plot(points, f"{model}, {len(bench.problems)} problems, reward {judge}", plot)
@@ -150,7 +153,7 @@ def save_plot(points: Mapping[str, Sequence[Trial]], title: str, path: Path) -> 
     try:
         plot_curves(curves, title, path)
     except BadInput as missing:
-        err().print(f"no picture: {missing}")
+        err().print(f"no picture: {escape(str(missing))}")
         return None
     return path
 

@@ -24,7 +24,7 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
     """Draw the curves into a PNG.
 
     Raises:
-        BadInput: matplotlib is not installed.
+        BadInput: matplotlib is not installed, or the file cannot be written.
     """
     try:
         figure = registry.lookup("plot", "figure")(figsize=(8, 5), dpi=150, layout="constrained")
@@ -51,5 +51,8 @@ def save(curves: Mapping[str, Sequence[Point]], title: str, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(title, loc="left", pad=28)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.3, handletextpad=0.4)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise BadInput("plot", f"{path} cannot be written: {error}") from error

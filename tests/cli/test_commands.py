@@ -196,6 +196,7 @@ BAD_CALLS = [
     (["compare", "--budget", "1", "--problems", "2"], "one candidate of best-of-n costs"),
     (["compare", "--methods", "greedy,beam"], "method: unknown 'beam'"),
     (["compare", "--task", "no-such-file"], "task: "),
+    (["compare", "--task", os.devnull], "task: /dev/null has no problems"),
     (["compare", "--model", "folder"], "reward: "),
     (["bench", "decode", "--model", "builtin"], "model: bench decode makes its own random weights"),
     (["bench", "brunches"], "did you mean 'branches'?"),
@@ -262,3 +263,10 @@ def test_a_terminal_without_unicode(family: Path) -> None:
     done = subprocess.run(call, capture_output=True, cwd=ROOT, env=ascii_only, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
+
+
+def test_no_picture_is_no_failure(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = runner.invoke(app, ["compare", "--methods", "greedy", "--problems", "1", "--plot", "file/a.png", *SHORT])
+    assert result.exit_code == 0
+    assert "no picture: plot: file/a.png cannot be written" in result.stderr
