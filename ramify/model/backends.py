@@ -46,7 +46,7 @@ class Fast:
         outputs = len(weight_OI)
 
         def product(x_RI: Tensor) -> Tensor:
-            if len(x_RI) != 1:
+            if x_RI.shape[0] != 1:
                 return many(x_RI)
             out_1O = x_RI.new_empty(1, outputs)
             vector(as_numpy(x_RI)[0], weight, bias, as_numpy(out_1O)[0])
@@ -70,7 +70,7 @@ class Exact:
         weight = as_numpy(weight_OI)
 
         def product_of(x_RI: Tensor) -> Tensor:
-            out_RO = x_RI.new_empty(len(x_RI), len(weight))
+            out_RO = x_RI.new_empty(x_RI.shape[0], len(weight))
             product(as_numpy(x_RI), weight, as_numpy(out_RO))
             return out_RO if bias_O is None else out_RO.add_(bias_O)
 

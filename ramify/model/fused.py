@@ -24,7 +24,7 @@ class FusedRowwise:
     def norm(self, x: Tensor, weight_D: Tensor, offset: float, eps: float) -> Tensor:
         x_RD = x.reshape(-1, x.shape[-1])
         out_RD = torch.empty_like(x_RD)
-        kernel = rows.norm if len(x_RD) < MANY else rows.norm_many
+        kernel = rows.norm if x_RD.shape[0] < MANY else rows.norm_many
         kernel(as_numpy(x_RD), as_numpy(weight_D), np.float32(offset), np.float32(eps), as_numpy(out_RD))
         return out_RD.view(x.shape)
 
@@ -38,13 +38,13 @@ class FusedRowwise:
     def rotate(self, x_RHd: Tensor, cos_Rh: Tensor, sin_Rh: Tensor) -> Tensor:
         out_RHd = torch.empty(x_RHd.shape, dtype=x_RHd.dtype)
         x, stride = flat(x_RHd)
-        kernel = rows.rotate if len(x_RHd) < MANY else rows.rotate_many
+        kernel = rows.rotate if x_RHd.shape[0] < MANY else rows.rotate_many
         kernel(x, stride, cos_Rh.numpy(), sin_Rh.numpy(), as_numpy(out_RHd))
         return out_RHd
 
     def gate(self, x_RX: Tensor, activation: str) -> Tensor:
-        out_RF = torch.empty(len(x_RX), x_RX.shape[1] // 2, dtype=x_RX.dtype)
-        kernel = rows.gate if len(x_RX) < MANY else rows.gate_many
+        out_RF = torch.empty(x_RX.shape[0], x_RX.shape[1] // 2, dtype=x_RX.dtype)
+        kernel = rows.gate if x_RX.shape[0] < MANY else rows.gate_many
         kernel(as_numpy(x_RX), KINDS[activation], as_numpy(out_RF))
         return out_RF
 
@@ -60,7 +60,7 @@ def has_kernels(x: Tensor) -> bool:
 
 def append(store: PagedStore, layer: int, slots_R: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> None:
     """`store.append` in one pass over both (CPU)."""
-    kernel = rows.store if len(slots_R) < MANY else rows.store_many
+    kernel = rows.store if slots_R.shape[0] < MANY else rows.store_many
     kernel(*flat(k_RKd), *flat(v_RKd), slots_R.numpy(), store.k_arrays[layer], store.v_arrays[layer])
 
 
@@ -75,4 +75,4 @@ def flat(x_RHd: Tensor) -> tuple[NDArray[np.generic], int]:
     if x_RHd.stride(-1) != 1 or x_RHd.stride(-2) != x_RHd.shape[-1]:
         x_RHd = x_RHd.contiguous()
     stride, row = x_RHd.stride(0), x_RHd.shape[1] * x_RHd.shape[2]
-    return as_numpy(x_RHd.as_strided(((len(x_RHd) - 1) * stride + row,), (1,))), stride
+    return as_numpy(x_RHd.as_strided(((x_RHd.shape[0] - 1) * stride + row,), (1,))), stride

@@ -51,7 +51,7 @@ def decode_attention(
         group = q_RHd.shape[1] // heads_kv
         mine = slice(head * group, (head + 1) * group)
         _row(
-            q_RHd[row, mine], k_KNd[head], v_KNd[head], pages_P[offset_S[span] :], page_size,
+            q_RHd[row, mine], k_KNd, v_KNd, head, pages_P[offset_S[span] :], page_size,
             first, last, scale, cap, out_RHd[row, mine], lse_RH[row, mine],
         )  # fmt: skip
 
@@ -59,8 +59,9 @@ def decode_attention(
 @kernel()
 def _row(
     q_Gd: Array,
-    k_Nd: Array,
-    v_Nd: Array,
+    k_KNd: Array,
+    v_KNd: Array,
+    head: int,
     pages: Array,
     page_size: int,
     first: int,
@@ -82,14 +83,18 @@ def _row(
             scaled_Gd[g, i] = widen(q_Gd[g, i]) * scale
             if not carried:
                 out_Gd[g, i] = np.float32(0.0)
-    for page in range(first // page_size, last // page_size + 1):
+    first_page, last_page = first // page_size, last // page_size
+    for page in range(first_page, last_page + 1):
         begin = max(first - page * page_size, 0)
         count = min(last + 1 - page * page_size, page_size) - begin
         slot = np.int64(pages[page]) * page_size + begin
-        later = np.int64(pages[min(page + AHEAD, last // page_size)]) * page_size
+        soon, its_head = page + AHEAD, head
+        if soon > last_page:  # the next task is this row's next head
+            soon, its_head = min(first_page + soon - last_page - 1, last_page), min(head + 1, len(k_KNd) - 1)
+        later, k_later, v_later = np.int64(pages[soon]) * page_size, k_KNd[its_head], v_KNd[its_head]
         for g in range(group):
-            top = _scores(scaled_Gd[g], k_Nd, slot, count, later, cap, top_G[g], score)
-            mass_G[g] = _mix(score, top, top_G[g], mass_G[g], v_Nd, slot, count, later, out_Gd[g])
+            top = _scores(scaled_Gd[g], k_KNd[head], slot, count, k_later, later, cap, top_G[g], score)
+            mass_G[g] = _mix(score, top, top_G[g], mass_G[g], v_KNd[head], slot, count, v_later, later, out_Gd[g])
             top_G[g] = top
             later = np.int64(-1)  # the group's first head has fetched it
     for g in range(group):
@@ -101,12 +106,20 @@ def _row(
 
 @kernel()
 def _scores(
-    q_d: Array, k_Nd: Array, slot: Index, count: Index, later: Index, cap: np.float32, top: np.float32, score: Array
+    q_d: Array,
+    k_Nd: Array,
+    slot: Index,
+    count: Index,
+    later_Nd: Array,
+    later: Index,
+    cap: np.float32,
+    top: np.float32,
+    score: Array,
 ) -> np.float32:
     for j in range(count):
         if later >= 0:
             for i in range(0, k_Nd.shape[1], LINE):
-                prefetch(k_Nd, later + j, i)
+                prefetch(later_Nd, later + j, i)
         total = np.float32(0.0)
         for i in range(len(q_d)):
             total += q_d[i] * widen(k_Nd[slot + j, i])
@@ -128,6 +141,7 @@ def _mix(
     v_Nd: Array,
     slot: Index,
     count: Index,
+    later_Nd: Array,
     later: Index,
     out_d: Array,
 ) -> np.float32:
@@ -142,7 +156,7 @@ def _mix(
     if later >= 0:
         for j in range(count):
             for i in range(0, v_Nd.shape[1], LINE):
-                prefetch(v_Nd, later + j, i)
+                prefetch(later_Nd, later + j, i)
     whole = count - count % 4
     for j in range(0, whole, 4):  # four at a time: `out_d` is loaded and stored a quarter as often
         w0, w1, w2, w3 = score[j], score[j + 1], score[j + 2], score[j + 3]

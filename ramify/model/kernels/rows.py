@@ -76,14 +76,15 @@ def gate_many(x_RX: Array, kind: int, out_RF: Array) -> None:
 def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
     heads, width = out_Hd.shape
     half = len(cos_h)
-    for head in range(heads):
+    for head in range(heads):  # slices: an index of its own sum is checked for its sign, and no vectors come of it
         at = begin + head * width
+        a_h, b_h = x[at : at + half], x[at + half : at + 2 * half]
+        front_h, back_h = out_Hd[head, :half], out_Hd[head, half:]
         for i in range(half):
-            a, b = widen(x[at + i]), widen(x[at + half + i])
-            out_Hd[head, i] = narrow(a * cos_h[i] - b * sin_h[i], out_Hd[head, i])
-            out_Hd[head, half + i] = narrow(b * cos_h[i] + a * sin_h[i], out_Hd[head, i])
-        for i in range(2 * half, width):
-            out_Hd[head, i] = x[at + i]
+            front_h[i] = narrow(widen(a_h[i]) * cos_h[i] - widen(b_h[i]) * sin_h[i], front_h[i])
+        for i in range(half):
+            back_h[i] = narrow(widen(b_h[i]) * cos_h[i] + widen(a_h[i]) * sin_h[i], back_h[i])
+        out_Hd[head, 2 * half :] = x[at + 2 * half : at + width]
 
 
 @kernel()
@@ -122,8 +123,9 @@ def soft_cap(x_RV: Array, cap: np.float32) -> None:
 def store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
     heads, _, width = x_KNd.shape
     for head in range(heads):
+        from_d, to_d = x[begin + head * width : begin + (head + 1) * width], x_KNd[head, slot]
         for i in range(width):
-            x_KNd[head, slot, i] = narrow(widen(x[begin + head * width + i]), x_KNd[head, slot, i])
+            to_d[i] = narrow(widen(from_d[i]), to_d[i])
 
 
 @kernel()
