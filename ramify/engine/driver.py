@@ -189,6 +189,14 @@ class Driver:
             raise OutOfPages(held + self.engine.pages_for_step(live), most, len(live))
         return room
 
+    def _more_room(self, session: Session) -> bool:
+        """Room is counted as if all branches parted at once; where they share pages after all, they go on."""
+        assert isinstance(session.want, Advance)
+        live = [b for b in session.want.branches if not b.done]
+        room = self._room(session, session.want.branches) if live else 0
+        session.goals = {b: len(b.tokens) + room for b in live}
+        return room > 0 and bool(session.pending())
+
     def _score(self, sessions: Sequence[Session]) -> None:
         readers = dict[str, tuple[Model, list[Session]]]()
         for session in sessions:
@@ -254,6 +262,8 @@ class Driver:
                         session.goals[branch] = len(branch.tokens)
 
     def _arrive(self, session: Session) -> None:
+        if wants_room(session) and self._more_room(session):
+            return
         grown, session.goals = session.grown(), {}
         self._memory.note_peak(session)
         session.send(grown)

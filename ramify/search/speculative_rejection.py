@@ -8,9 +8,11 @@ Sun et al., "Fast Best-of-N Decoding via Speculative Rejection", NeurIPS 2024, a
 Target: the candidate of highest final reward. A search, not a sampler: right only as far as partial rewards rank
 final ones. alpha=0 rejects nobody and is best-of-N, choice for choice; n=1 is plain sampling.
 Departures: a finished candidate is already paid for, so it is never cut; the survivors keep their pages, nothing is
-read twice; where a cut frees no page (alpha=0), the live go on past the budget and the driver finds the memory.
+read twice; where a cut freed no page (siblings share most of them), the next cut follows at once, and where nobody is
+left to cut (alpha=0), the live go on past the budget and the driver finds the memory.
 """
 
+from collections.abc import Sequence
 from math import ceil
 
 from ramify.core.errors import BadInput
@@ -18,6 +20,8 @@ from ramify.core.protocols import Method
 from ramify.core.strict import finite
 from ramify.core.types import Branch, Ended, Prompt, Selection, best_of
 from ramify.core.wants import Advance, Drop, Finish, Fork, Room, Score, Search
+
+ROUNDING = 1e-9  # (1 - 0.7) * 10 is a little more than 3
 
 
 def speculative_rejection(prompt: Prompt, *, n: int = 64, alpha: float = 0.5) -> Search[Selection]:
@@ -33,7 +37,7 @@ def speculative_rejection(prompt: Prompt, *, n: int = 64, alpha: float = 0.5) ->
     rounds: list[dict[str, float]] = []
     while live:
         tau = yield Advance(live, Room())
-        if not tau:
+        if not tau and _num_kept(len(live), alpha) == len(live):
             tau = yield Advance(live, Finish())
         s = yield Score(live)
         kept = _survivors(live, s, alpha)
@@ -48,9 +52,13 @@ def speculative_rejection(prompt: Prompt, *, n: int = 64, alpha: float = 0.5) ->
     return Selection(best_of(sorted(finished, key=lambda e: e.branch.id)), tuple(ended), tuple(rounds))
 
 
-def _survivors(live: list[Branch], s: dict[Branch, float], alpha: float) -> set[Branch]:
+def _survivors(live: Sequence[Branch], s: dict[Branch, float], alpha: float) -> set[Branch]:
     ranked = sorted(live, key=s.__getitem__, reverse=True)
-    return set(ranked[: ceil((1 - alpha) * len(live))])  # never empty, as alpha < 1
+    return set(ranked[: _num_kept(len(live), alpha)])
+
+
+def _num_kept(b: int, alpha: float) -> int:
+    return max(1, ceil((1 - alpha) * b - ROUNDING))
 
 
 METHOD = Method(
