@@ -1,0 +1,65 @@
+"""Running registered methods on the toy."""
+
+from typing import Any
+
+from ramify.core.protocols import Method, Reward
+from ramify.core.registry import lookup
+from ramify.core.types import Budget, Prompt, Selection
+from ramify.engine.driver import run_alone
+from ramify.engine.engine import Engine
+from ramify.engine.session import Session
+from ramify.reward.checker import Checker
+from tests.toys import JUDGE, prompt, toy
+
+STORY = (1, 2, 1, 2, 2)
+
+
+def length(prompt: str, text: str) -> float:
+    """A reward that knows the texts: the longer the better, b before a."""
+    return len(text) + text.count("b") / 100
+
+
+def letter(text: str) -> str | None:
+    """The answer of a text: its last letter."""
+    return text[-1:] or None
+
+
+def run(
+    name: str,
+    *,
+    source: Prompt | None = None,
+    seed: int = 0,
+    reward: Reward | None = JUDGE,
+    budget: Budget | None = None,
+    engine: Engine | None = None,
+    **options: Any,
+) -> Session:
+    """One method, alone, with its default selection rule."""
+    method: Method = lookup("method", name)
+    if method.select is not None:
+        options["select"] = lookup("select", options.get("select", method.select))
+    source = source or prompt(*STORY, seed=seed, ignore_eos=False, max_tokens=12)
+    budget = budget or Budget(pages=40 if method.uses_room else None)
+    search = method.run(source, **options)
+    engine = engine or toy(num_pages=400)
+    return run_alone(engine, search, reward=reward, budget=budget, reserve=budget.pages or 0, extract=letter)
+
+
+def selection(session: Session) -> Selection:
+    """What it returned."""
+    assert session.result is not None
+    return session.result
+
+
+def drawn(session: Session) -> list[list[int]]:
+    """Every candidate's tokens, in the order in which their branches were made."""
+    ended = sorted(selection(session).ended, key=lambda e: e.branch.id)
+    return [e.branch.generated for e in ended]
+
+
+def best(session: Session) -> list[int]:
+    """The chosen one's tokens."""
+    return selection(session).best.branch.generated
+
+
+LENGTH = Checker(length, name="length")
