@@ -1,0 +1,107 @@
+"""Every registered method: the same again for a seed, balanced books, a ledger that adds up, complete candidates."""
+
+import pytest
+
+from ramify.core.registry import lookup, names
+from ramify.core.types import Budget
+from ramify.engine.session import Session
+from tests.search.runs import drawn, run, selection
+from tests.toys import is_empty, prompt, toy
+
+every_method = pytest.mark.parametrize("name", names("method"))
+
+
+def many(name: str) -> dict[str, int]:
+    """Options that make several candidates, where a method has any."""
+    return {"n": 6} if name != "greedy" else {}
+
+
+def summary(session: Session) -> object:
+    chosen = selection(session)
+    ended = [(e.branch.tokens, e.score, e.answer, e.stopped_because) for e in chosen.ended]
+    ledger = session.ledger.row()
+    del ledger["seconds"]
+    return ended, chosen.ended.index(chosen.best), chosen.rounds, ledger
+
+
+@every_method
+@pytest.mark.parametrize("seed", range(4))
+def test_the_same_again(name: str, seed: int) -> None:
+    assert summary(run(name, seed=seed, **many(name))) == summary(run(name, seed=seed, **many(name)))
+
+
+@every_method
+def test_another_seed_is_another_text(name: str) -> None:
+    several = {str(drawn(run(name, seed=seed, **many(name)))) for seed in range(6)}
+    assert len(several) == (1 if name == "greedy" else 6)
+
+
+@every_method
+@pytest.mark.parametrize("page_size", [1, 2, 3, 8])
+def test_the_books_balance_and_end_empty(name: str, page_size: int) -> None:
+    engine = toy(page_size, num_pages=400)
+    run(name, engine=engine, **many(name))
+    assert is_empty(engine)
+
+
+@every_method
+@pytest.mark.parametrize("page_size", [1, 3])
+def test_pages_and_steps_make_no_difference(name: str, page_size: int) -> None:
+    """Where the method does not look at pages."""
+    if lookup("method", name).uses_room:
+        return
+    want = drawn(run(name, **many(name)))
+    assert drawn(run(name, engine=toy(page_size, num_pages=400, row_budget=5), **many(name))) == want
+
+
+@every_method
+@pytest.mark.parametrize("seed", range(4))
+def test_the_ledger_matches_the_branches(name: str, seed: int) -> None:
+    session = run(name, seed=seed, **many(name))
+    ledger, nodes = session.ledger, list(session.tree.values())
+    own = [n.branch.num_generated - (n.branch.forked_at - n.branch.num_prompt) for n in nodes]  # since the fork
+    assert ledger.generated_tokens == sum(own)
+    assert ledger.forks == len(nodes)
+    assert ledger.prompt_tokens == 5
+    target = ledger.model("target")
+    assert target.recomputed == 0
+    assert target.tokens <= ledger.prompt_tokens + ledger.generated_tokens
+    if "judge" in ledger.models:
+        assert ledger.model("judge").tokens <= ledger.prompt_tokens + ledger.generated_tokens
+    assert 0 < ledger.peak_kv_bytes <= ledger.peak_unshared_kv_bytes
+    assert ledger.seconds > 0
+
+
+@every_method
+@pytest.mark.parametrize("tokens", [1, 7, 30])
+def test_a_token_budget_is_kept(name: str, tokens: int) -> None:
+    session = run(name, budget=Budget(tokens=tokens, pages=40), **many(name))
+    assert session.ledger.generated_tokens <= tokens
+    assert selection(session).best in selection(session).ended
+
+
+@every_method
+def test_candidates_say_why_they_ended(name: str) -> None:
+    chosen = selection(run(name, **many(name)))
+    assert any(chosen.best is e for e in chosen.ended)
+    assert len(chosen.ended) == many(name).get("n", 1)
+    for ended in chosen.ended:
+        assert ended.stopped_because in ("stop", "length", "rejected")
+        assert (ended.stopped_because == "rejected") == (not ended.branch.done)
+        assert ended.branch.num_generated > 0
+    if lookup("method", name).uses_reward:
+        assert all(e.score is not None for e in chosen.ended)
+
+
+@every_method
+def test_a_prompt_of_one_token_and_a_text_of_one_token(name: str) -> None:
+    for source in (prompt(1, max_tokens=1), prompt(max_tokens=3), prompt(2, max_tokens=1, temperature=0.0)):
+        session = run(name, source=source, **many(name))
+        assert all(0 < len(tokens) <= 3 for tokens in drawn(session))
+
+
+@every_method
+def test_the_end_of_the_context(name: str) -> None:
+    engine = toy(num_pages=400, max_positions=12)
+    session = run(name, source=prompt(1, 2, 1), engine=engine, **many(name))
+    assert {len(e.branch.tokens) for e in selection(session).ended if e.stopped_because == "length"} == {12}
