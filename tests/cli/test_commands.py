@@ -170,7 +170,7 @@ def test_bench(runner: CliRunner, builtin: Path) -> None:
 
 def test_train(runner: CliRunner, tmp_path: Path) -> None:
     call = ["train", "builtin", str(tmp_path / "new"), "--scale", "tiny", "--stages", "target", "--json"]
-    assert last_document(runner.invoke(app, call))["ok"]
+    assert [row["name"] for row in last_document(runner.invoke(app, call))["rows"]] == ["target"]
     assert (tmp_path / "new/target/model.safetensors").exists()
 
 
