@@ -131,22 +131,22 @@ def make_samples(run: Run, tokenizer: Tokenizer) -> None:
 
 
 def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
-    """Train the shared trunk with both heads; write it once with each of them."""
+    """Train the shared trunk with both heads, first the new blocks, then all; write it twice."""
     target = load(run.out / "target")
     samples = read_samples(tokenizer, run.drawn, run.work / "samples.jsonl")
-    budget = run.scale.reward_budget
     decoder = extend_decoder(target.decoder, run.scale.reward_layers)
-    objective = RewardObjective(decoder, run.scale.reward_layers, samples, budget.batch, run.seed)
-    heads: list[torch.nn.Parameter] = [
-        objective.outcome_1D,
-        objective.process_1D,
-        objective.guide_2D,
-    ]
-    optimiser = Optimiser(decoder, heads, budget.rate)
-    train(objective, optimiser, budget, Work(folder=run.work / "rewards", resume=run.resume))
+    budget = run.scale.reward_budget
+    last = target.decoder.config.num_layers - 1
+    objective = RewardObjective(decoder, samples, budget.batch, run.seed, target_layer=last)
+    _train_rewards(run, objective, budget, "rewards")
+    decoder.requires_grad_(True)
+    budget = run.scale.reward_finish
+    finish = RewardObjective(decoder, samples, budget.batch, run.seed + 1)
+    finish.modules.load_state_dict(objective.modules.state_dict())
+    _train_rewards(run, finish, budget, "rewards-finish")
     kinds: dict[str, tuple[str, torch.nn.Parameter]] = {
-        "orm": ("LlamaForSequenceClassification", objective.outcome_1D),
-        "prm": ("LlamaForTokenClassification", objective.process_1D),
+        "orm": ("LlamaForSequenceClassification", finish.outcome_1D),
+        "prm": ("LlamaForTokenClassification", finish.process_1D),
     }
     for name, (architecture, head_1D) in kinds.items():
         config: dict[str, Any] = reward_config(
@@ -154,3 +154,11 @@ def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
         )
         head = ValueHead(head_1D.detach())
         export(decoder, config, tokenizer, run.out / name, head)
+
+
+def _train_rewards(run: Run, objective: RewardObjective, budget: Budget, name: str) -> None:
+    heads: list[torch.nn.Parameter] = [objective.outcome_1D, objective.process_1D]
+    if objective.target_layer is not None:
+        heads.append(objective.guide_2D)
+    optimiser = Optimiser(objective.decoder, heads, budget.rate)
+    train(objective, optimiser, budget, Work(folder=run.work / name, resume=run.resume))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -38,9 +39,10 @@ generated problems alone; no other data, no other weights. Licence: Apache-2.0.
 | `prm` | at every token: is everything so far right? | {prm_parameters:,} |
 | `orm` | at every token: will the final answer be right? | {orm_parameters:,} |
 
-`orm` and `prm` share one trunk, trained together from the target's; their values are logits (a
-sigmoid makes them chances). One tokenizer of {vocab_size} tokens: byte-level BPE, one token a
-digit, one a line break. A prompt is the begin token, the problem and a line break.
+`orm` and `prm` share one trunk: the target's blocks, frozen, and {reward_layers} more on top,
+trained together; their values are logits (a sigmoid makes them chances). One tokenizer of
+{vocab_size} tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin
+token, the problem and a line break.
 
 ## Measured
 
@@ -66,9 +68,10 @@ time has something to win.
 
 Seed {seed}. Target: {target_steps:,} steps of {target_batch} problems, each read once. Draft:
 {draft_steps:,} steps. Rewards: {reward_steps:,} steps of {reward_batch} of the target's own samples
-({reward_samples} of each of {reward_problems:,} training problems). Muon and AdamW, warm-up,
-constant rate, linear decay; bfloat16 autocast. `REPORT.json` holds every number; `ramify/train/`
-is the recipe.
+({reward_samples} of each of {reward_problems:,} training problems). The target's
+logits are divided by {softness} through its final norm, so that its samples at temperature 1 vary
+more. Muon and AdamW, warm-up, constant rate, linear decay; bfloat16 autocast. `REPORT.json` holds
+every number; `ramify/train/` is the recipe.
 """
 
 
@@ -84,7 +87,8 @@ def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> M
     """Measure the weights in `out` on the first held-out problems.
 
     `samples` solutions of each problem are drawn at temperature 1 from a fixed seed; `work` keeps
-    them, so that a measurement that was cut off goes on where it stopped.
+    them, so that a measurement that was cut off goes on where it stopped. Greedy decoding is fp32,
+    drawing and judging are bfloat16.
     """
     tokenizer = Tokenizer.from_file(str(out / "target" / "tokenizer.json"))
     problems = evaluation_problems(num_problems)
@@ -101,7 +105,8 @@ def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> M
     drawn_samples = read_samples(tokenizer, drawn, work / "evaluation.jsonl")
     groups = [drawn_samples[i : i + samples] for i in range(0, len(drawn_samples), samples)]
     right = greedy_right(target, tokenizer, problems)
-    judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
+    with torch.autocast("cpu", torch.bfloat16):
+        judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
     numbers = {
         "greedy": sum(right) / len(right),
         "draft_greedy": sum(greedy_right(draft, tokenizer, problems)) / len(problems),
@@ -140,14 +145,14 @@ def write_report(
         "greedy_right": "".join("01"[right] for right in measured.greedy_right),
     }
     (out / "REPORT.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    facts = {"problems": num_problems, "seed": seed, **_budget_facts(scale)}
+    facts: dict[str, Any] = {"problems": num_problems, "seed": seed, **_budget_facts(scale)}
     facts["vocab_size"] = loaded["target"].config["vocab_size"]
     missing = {f"coverage_{k}": float("nan") for k in COVERAGES}
     card = CARD.format_map(missing | measured.numbers | parameters | facts)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
-def _budget_facts(scale: Scale) -> dict[str, int]:
+def _budget_facts(scale: Scale) -> dict[str, float]:
     return {
         "target_steps": scale.target_budget.steps,
         "target_batch": scale.target_budget.batch,
@@ -155,6 +160,8 @@ def _budget_facts(scale: Scale) -> dict[str, int]:
         "reward_steps": scale.reward_budget.steps,
         "reward_batch": scale.reward_budget.batch,
         "reward_samples": scale.reward_samples,
+        "reward_layers": scale.reward_layers,
+        "softness": scale.softness,
         "reward_problems": scale.reward_problems,
     }
 

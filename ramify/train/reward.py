@@ -4,7 +4,7 @@ Both heads read every token of a sampled solution. The process head answers "is 
 right?" (Lightman et al. 2023, arXiv:2305.20050, taken down to tokens), the outcome head "will the
 final answer be right?" (Cobbe et al. 2021, arXiv:2110.14168), half of whose weight lies on the last
 token. The blocks on top can see what the target would have written where a token stands, which is
-most of what there is to know about a slip; training the target's own blocks instead forgets it.
+most of what there is to know about a slip.
 
     R rows (tokens of a batch), D hidden width
 """
@@ -21,7 +21,6 @@ from ramify.train.initial import value_head
 from ramify.train.labels import Labelled
 from ramify.train.ragged import RaggedCausal, Rows
 
-GUIDE_WEIGHT = 1.0
 MOST_SURPRISE = 8.0
 
 
@@ -47,16 +46,22 @@ class Targets:
 
 
 class RewardObjective:
-    """The sum of both heads' cross entropies, and of the guides' errors.
+    """The sum of both heads' cross entropies, and of the guides' errors while there are guides.
 
     Two guides teach the new blocks to see what the target thought of each token: its surprise
-    (-log p, nats) and the surprise summed over the solution so far. They are not kept.
+    (-log p, nats) and the surprise summed over the solution so far. They need the target's frozen
+    blocks, whose last one is `target_layer`; None does without. They are not kept.
 
     Step `i` reads the next `batch` samples of an order that is shuffled anew every epoch.
     """
 
     def __init__(
-        self, decoder: Decoder, num_new: int, samples: list[Labelled], batch: int, seed: int
+        self,
+        decoder: Decoder,
+        samples: list[Labelled],
+        batch: int,
+        seed: int,
+        target_layer: int | None = None,
     ) -> None:
         if len(samples) < batch:
             raise ValueError(f"a batch of {batch} needs as many samples, there are {len(samples)}")
@@ -68,7 +73,7 @@ class RewardObjective:
         heads = nn.ParameterDict(
             {"orm": self.outcome_1D, "prm": self.process_1D, "guide": self.guide_2D}
         )
-        self.last_target_layer = decoder.config.num_layers - num_new - 1
+        self.target_layer = target_layer
         self.target_norm_D = decoder.norm.weight.detach().clone()
         self.modules = nn.ModuleDict({"decoder": decoder, "heads": heads})
 
@@ -83,12 +88,11 @@ class RewardObjective:
         seen: list[Tensor] = []
 
         def tap(layer: int, stream_RD: Tensor) -> None:
-            if layer == self.last_target_layer:
+            if layer == self.target_layer:
                 seen.append(stream_RD)
 
         with torch.autocast("cpu", torch.bfloat16):
             hidden_RD = self.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows), tap)
-        surprise_R2 = self._surprise(seen[0], rows.tokens_R, targets)
         solution_RD = hidden_RD[targets.rows].float()
         right_R, outcome_R = torch.tensor(targets.right), torch.tensor(targets.outcome)
         process = F.binary_cross_entropy_with_logits(solution_RD @ self.process_1D[0], right_R)
@@ -96,8 +100,11 @@ class RewardObjective:
             solution_RD @ self.outcome_1D[0], outcome_R, torch.tensor(targets.outcome_weight)
         )
         outcome = outcome * len(right_R) / sum(targets.outcome_weight)
-        guide = F.smooth_l1_loss(solution_RD @ self.guide_2D.T, surprise_R2)
-        return process + outcome + GUIDE_WEIGHT * guide, len(rows.tokens_R)
+        loss = process + outcome
+        if seen:
+            surprise_R2 = self._surprise(seen[0], rows.tokens_R, targets)
+            loss = loss + F.smooth_l1_loss(solution_RD @ self.guide_2D.T, surprise_R2)
+        return loss, len(rows.tokens_R)
 
     @torch.no_grad()
     def _surprise(self, stream_RD: Tensor, tokens_R: Tensor, targets: Targets) -> Tensor:

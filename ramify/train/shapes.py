@@ -54,6 +54,7 @@ class Scale:
     target_budget: Budget
     draft_budget: Budget
     reward_budget: Budget
+    reward_finish: Budget
     softness: float
     reward_layers: int
     reward_problems: int
@@ -66,8 +67,9 @@ FULL = Scale(
     target=Shape(width=256, layers=4, heads=4, kv_heads=2, inner=640),
     draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
-    draft_budget=Budget(steps=2500, batch=48, rate=6e-3, warmup=100, decay=2000),
+    draft_budget=Budget(steps=1500, batch=48, rate=6e-3, warmup=100, decay=1100),
     reward_budget=Budget(steps=1200, batch=32, rate=5e-3, warmup=30, decay=1000),
+    reward_finish=Budget(steps=800, batch=32, rate=3e-3, warmup=30, decay=770),
     softness=1.4,
     reward_layers=2,
     reward_problems=4_032,
@@ -81,6 +83,7 @@ TINY = Scale(
     target_budget=Budget(steps=6, batch=4, rate=6e-3, warmup=2, decay=2),
     draft_budget=Budget(steps=4, batch=4, rate=6e-3, warmup=2, decay=2),
     reward_budget=Budget(steps=4, batch=4, rate=2e-3, warmup=2, decay=2),
+    reward_finish=Budget(steps=3, batch=4, rate=2e-3, warmup=1, decay=2),
     softness=1.4,
     reward_layers=1,
     reward_problems=4,
