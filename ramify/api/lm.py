@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from ramify.api.outcome import result_of
-from ramify.api.sources import BUILTIN_REWARDS, DTYPES, dtype_of, folder_of
+from ramify.api.sources import BUILTIN_REWARDS, DTYPES, device_of, dtype_of, folder_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import Method, Reward
@@ -80,7 +80,7 @@ def load(
         raise UnknownName("mode", mode, ["fast", "exact", "reference"])
     finite("kv_gib", kv_gib, 1e-6, 1e6)
     whole("page_size", page_size, 1, 1024)
-    where = ("cuda" if torch.cuda.is_available() and mode != "exact" else "cpu") if device == "auto" else device
+    where = device_of(device, mode)
     return LM(
         folder,
         dtype=dtype_of(dtype, mode, folder),
@@ -155,13 +155,14 @@ class LM:
         Prompt i of seed s gives what `search(prompt, seed=s + i)` gives. `reward` may be one for all or a list, one
         each. The first error is raised after all others have ended.
         """
+        if isinstance(prompts, str) or not isinstance(prompts, Sequence):
+            raise BadInput("prompts", f"a list of prompts is expected, not {prompts!r}; `search` takes one")
         chosen: Method = lookup("method", method)
         sampling, own = self._options(chosen, options)
         rewards = self._rewards_of(chosen, reward, len(prompts))
         if any(r is not None and r.needs_logprobs for r in rewards) and sampling.logprobs is None:
             sampling = replace(sampling, logprobs=0)
-        seed = secrets.randbits(48) if seed is None else whole("seed", seed, -(1 << 63), (1 << 63) - 1)
-        budget = self._budget(chosen, budget)
+        seed, budget = _seed(seed), self._budget(chosen, budget)
         driver = Driver(self.engine, extract)
         sessions = []
         for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
@@ -181,8 +182,7 @@ class LM:
         Raises:
             BadInput: the prompt is empty or too long, or a sampling value is out of range. OutOfPages: it does not fit.
         """
-        tokens = tuple(self.encode(prompt))
-        seed = secrets.randbits(48) if seed is None else seed
+        tokens, seed = tuple(self.encode(prompt)), _seed(seed)
         wish = from_mapping(Sampling, self.defaults.sampling_options() | sampling)
         return Handle(self, self.engine.prefill(Prompt(tokens, wish, seed)))
 
@@ -190,6 +190,8 @@ class LM:
         """Token ids of a text (with the begin token the model was trained with), of token ids, or of chat messages."""
         if isinstance(prompt, str):
             return self.tokenizer.encode(prompt) if prompt else []
+        if not isinstance(prompt, Sequence):
+            raise BadInput("prompt", f"a text, token ids, or chat messages are expected, not {prompt!r}")
         if prompt and isinstance(prompt[0], Mapping):
             return self.chat.encode(self.tokenizer, prompt)  # type: ignore[arg-type]
         ids = [token for token in prompt if isinstance(token, int) and not isinstance(token, bool)]
@@ -280,11 +282,15 @@ class LM:
         if method.select is not None:
             rule = own.get("select", method.select)
             own["select"] = lookup("select", rule) if isinstance(rule, str) else rule
+            if not callable(own["select"]):
+                raise BadInput("select", f"{rule!r} is neither a name nor a function of ended candidates")
         return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
 
     def _budget(self, method: Method, budget: Budget | None) -> Budget:
         """A method that fills its room needs to know how much that is, whoever runs beside it."""
-        budget = budget or Budget()
+        budget = Budget() if budget is None else budget
+        if not isinstance(budget, Budget):
+            raise BadInput("budget", f"ramify.Budget(tokens=..., pages=...) is expected, not {budget!r}")
         if method.uses_room and budget.pages is None:
             return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
         return budget
@@ -311,6 +317,7 @@ class Handle:
 
     def truncate(self, length: int) -> "Handle":
         """Back to the first `length` drawn tokens."""
+        whole("length", length, 0, self.branch.num_generated)
         self.lm.engine.truncate(self.branch, self.branch.num_prompt + length)
         return self
 
@@ -352,3 +359,7 @@ def advance_together(handles: Iterable[Handle], n: int = 1) -> None:
     handles = list(handles)
     if handles:
         handles[0].lm.engine.advance([h.branch for h in handles], n)
+
+
+def _seed(wish: int | None) -> int:
+    return secrets.randbits(48) if wish is None else whole("seed", wish, -(1 << 63), (1 << 63) - 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from ramify.core.errors import CheckpointError
+from ramify.core.errors import BadInput, CheckpointError
 from ramify.core.registry import lookup
 from ramify.model.paged import Mode
 
@@ -42,3 +42,20 @@ def dtype_of(wish: str, mode: Mode, folder: Path) -> torch.dtype:
         return DTYPES[wish]
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return torch.float32 if mode == "exact" or size < 100 * 2**20 else torch.bfloat16
+
+
+def device_of(wish: str, mode: Mode) -> str:
+    """Where to compute; "auto" is a GPU if there is one that the mode can use.
+
+    Raises:
+        BadInput: there is no such device here.
+    """
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() and mode != "exact" else "cpu"
+    try:
+        kind = torch.device(wish).type
+    except (RuntimeError, TypeError) as error:
+        raise BadInput("device", f"{wish!r} is none; use 'cpu', 'cuda' or 'auto'") from error
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise BadInput("device", f"{wish!r} is not available here; use 'cpu' or 'auto'")
+    return wish

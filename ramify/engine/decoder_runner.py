@@ -3,7 +3,7 @@
 R rows, D hidden width, V vocabulary
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from ramify.core.errors import BadInput
 from ramify.engine.runner import Chunk, Costs
 from ramify.kv.pages import Copy
 from ramify.kv.store import PagedStore
-from ramify.model.backends import prepare
-from ramify.model.checkpoint import Checkpoint
+from ramify.model.backends import Exact, prepare
+from ramify.model.checkpoint import Checkpoint, ValueHead
 from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Tap
 from ramify.model.paged import Mode, attend_over
@@ -43,7 +43,8 @@ class DecoderRunner:
         config, weight = checkpoint.decoder.config, checkpoint.decoder.embedding
         if mode == "exact" and weight.dtype != torch.float32:
             raise BadInput("dtype", f"exact mode computes in float32, not {weight.dtype}; load with dtype='float32'")
-        self.decoder, self.head = prepare(checkpoint.decoder, mode), checkpoint.head
+        self.decoder = prepare(checkpoint.decoder, mode)
+        self._value = _value_of(checkpoint.head, mode)
         self.vocab_size, self.max_positions = config.vocab_size, config.max_positions
         self.num_pages, self.page_size, self.mode = num_pages, page_size, mode
         self.share_prefixes, self.tap = share_prefixes and mode == "fast", tap
@@ -79,8 +80,8 @@ class DecoderRunner:
     @torch.inference_mode()
     def values(self, hidden_RD: Tensor) -> Tensor:
         """The value head's raw numbers, fp32 [R]."""
-        assert self.head is not None
-        return self.head(hidden_RD)  # type: ignore[no-any-return]
+        assert self._value is not None
+        return self._value(hidden_RD)
 
     @torch.inference_mode()
     def copy(self, copies: Sequence[Copy]) -> None:
@@ -89,6 +90,14 @@ class DecoderRunner:
             self.store.copy_page(copies[0].src, copies[0].dst, copies[0].count)
         elif copies:
             self.store.copy_pages([c.src for c in copies], [c.dst for c in copies])
+
+
+def _value_of(head: ValueHead | None, mode: Mode) -> Callable[[Tensor], Tensor] | None:
+    if head is None or mode != "exact":
+        return head
+    # summing many rows at once takes another order than summing one
+    product = Exact().prepare(head.weight.detach(), head.bias.detach())
+    return lambda hidden_RD: product(hidden_RD)[:, 0]
 
 
 def costs_of(config: DecoderConfig) -> Costs:
