@@ -31,7 +31,7 @@ from ramify.core.types import Budget
 
 MOST_N = 4096
 MOST_TRIALS = 12  # of one method
-NEAR = 0.06  # of the budget: close enough
+NEAR = 0.08  # of the budget: close enough
 STRIDE = 2.2  # from one trial's cost to the next's
 GUESS, STEEPEST = 1.5, 2.5  # of log n over log cost: before two points are known, and where two are too close to say
 

@@ -26,7 +26,7 @@ LOOK_AT = 32  # problems among which a hard one is looked for
 
 def demo(
     problems: Annotated[int, typer.Option(help="How many held-out problems the methods are compared on.")] = 100,
-    budget: Annotated[float, typer.Option(help="Compute a problem, in plain samples.")] = 16,
+    budget: Annotated[float, typer.Option(help="Compute a problem, in plain samples.")] = 8,
     plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = PLOT,
     seed: options.FixedSeed = 0,
     as_json: options.AsJson = False,

@@ -17,7 +17,7 @@ from ramify.core.errors import RamifyError
 
 BAD_INPUT, INTERRUPTED = 2, 130
 PIPED_WIDTH = 120
-QUIET_SECONDS = 10.0  # between two progress lines where there is no terminal
+QUIET_SECONDS = 20.0  # between two progress lines where there is no terminal
 
 Step = Callable[[int], None]  # how many are done
 
