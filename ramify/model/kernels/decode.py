@@ -11,12 +11,11 @@ import numba
 import numpy as np
 
 from ramify.model.kernels.bits import prefetch, widen
-from ramify.model.kernels.elementary import exp, tanh
+from ramify.model.kernels.elementary import LOWEST, exp, tanh
 from ramify.model.kernels.jit import Array, kernel
 
 Index = int | np.int64
 
-LOWEST = np.float32(-3.0e38)
 AHEAD = 2  # pages fetched before they are needed: without that, memory is idle while a page is worked on
 LINE = 32  # elements between two fetches, a cache line of bf16
 
