@@ -54,8 +54,8 @@ def run(
     The best text goes to standard output, what it took to standard error.
 
     Examples:
-      ramify run "Tom has 12 apples and buys 7 more. How many has he now?"
-      ramify run "(3 + 4) * 5" --method best-of-n -n 16 --show tree
+      ramify run "Compute (12 + 9) * 4 - 30."
+      ramify run "What is (3 + 4) * 5?" --method best-of-n -n 16 --show tree
       ramify run - --method speculative-rejection -n 64 \\
           --budget-pages 120 --set alpha=0.3 < problem.txt
     """
