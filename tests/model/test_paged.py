@@ -5,7 +5,7 @@ import torch
 
 from ramify.core.errors import Incompatible
 from ramify.kv.store import PagedStore
-from ramify.model import sharing
+from ramify.model import fast, sharing
 from ramify.model.config import AttentionSpec
 from ramify.model.paged import attend_over
 from ramify.model.plan import step_batch
@@ -79,6 +79,14 @@ def test_fast_is_the_reference_shared_or_not(shape, spec, dtype):
     together, batch = world.attend("fast")
     assert batch.shared
     close(together, want, dtype)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_blocks_do_not_matter(spec, monkeypatch):
+    world = World(spec=spec)
+    want, _ = world.attend("reference")
+    monkeypatch.setattr(fast, "BLOCK", 3)
+    close(world.attend("fast")[0], want, torch.float32)
 
 
 @pytest.mark.parametrize("spec", SPECS)

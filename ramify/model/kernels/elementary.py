@@ -1,14 +1,13 @@
-"""exp, tanh and maxima in fp32 in a form that becomes vector instructions."""
+"""exp and tanh in fp32 without calls, so that a loop over them becomes vector instructions."""
 
 import numpy as np
 
-from ramify.model.kernels.bits import scaled, widen
-from ramify.model.kernels.jit import Array, kernel
+from ramify.model.kernels.bits import scaled
+from ramify.model.kernels.jit import kernel
 
 LOG2E = np.float32(1.4426950408889634)
 LEAST, MOST = np.float32(-126.0), np.float32(127.0)
 HALF, ONE, TWO, FORTY = np.float32(0.5), np.float32(1.0), np.float32(2.0), np.float32(40.0)
-LANES = 64
 LOWEST = np.float32(-3.0e38)
 # 2**f on [-1/2, 1/2]: ln(2)**k / k!
 C1, C2, C3, C4, C5, C6 = (np.float32(0.6931471805599453**k / f) for k, f in enumerate((1, 2, 6, 24, 120, 720), 1))
@@ -30,24 +29,3 @@ def tanh(x: np.float32) -> np.float32:
     """tanh x; absolute error below 1e-6."""
     e = exp(min(max(TWO * x, -FORTY), FORTY))
     return (e - ONE) / (e + ONE)
-
-
-@kernel()
-def largest(x_S: Array) -> np.float32:
-    """The largest of bf16 (uint16) or fp32 numbers above -3e38, or that.
-
-    A maximum over a loop must respect NaN and so stays scalar; over lanes kept apart it does not.
-    """
-    lane = np.full(LANES, LOWEST)
-    whole = len(x_S) // LANES
-    for c in range(whole):
-        part = x_S[c * LANES : (c + 1) * LANES]
-        for i in range(LANES):
-            x = widen(part[i])
-            lane[i] = x if x > lane[i] else lane[i]
-    top = LOWEST
-    for i in range(LANES if whole else 0):
-        top = max(top, lane[i])
-    for x in x_S[whole * LANES :]:
-        top = max(top, widen(x))
-    return top
