@@ -7,7 +7,6 @@ off goes on where it stopped.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -17,7 +16,8 @@ from ramify.model.config import DecoderConfig
 from ramify.tasks import TRAINING, generate
 from ramify.train.evaluate import evaluation_problems, greedy_right
 from ramify.train.export import export
-from ramify.train.initial import extend_decoder, new_decoder, soften
+from ramify.train.extend import extend_decoder
+from ramify.train.initial import new_decoder, soften
 from ramify.train.language import LanguageObjective
 from ramify.train.loop import Work, train
 from ramify.train.optimiser import Optimiser
@@ -25,6 +25,7 @@ from ramify.train.report import write_report
 from ramify.train.reward import RewardObjective
 from ramify.train.samples import Drawn, draw_samples, read_samples
 from ramify.train.shapes import FULL, Budget, Scale, Shape, llama_config, reward_config
+from ramify.train.surprise import SurpriseObjective
 from ramify.train.vocabulary import train_tokenizer
 
 STAGES = ("target", "draft", "samples", "rewards", "report")
@@ -131,34 +132,25 @@ def make_samples(run: Run, tokenizer: Tokenizer) -> None:
 
 
 def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
-    """Train the shared trunk with both heads, first the new blocks, then all; write it twice."""
-    target = load(run.out / "target")
+    """Train the shared trunk, to see slips and then with both heads; write it with each of them."""
+    target, scale = load(run.out / "target"), run.scale
+    decoder = extend_decoder(target.decoder, scale.reward_layers, scale.reward_lane)
+    seeing = SurpriseObjective(
+        decoder, target.decoder, tokenizer, scale.surprise_budget.batch, run.seed + 2
+    )
+    optimiser = Optimiser(decoder, [seeing.guide_1D], scale.surprise_budget.rate)
+    work = Work(folder=run.work / "surprise", resume=run.resume)
+    train(seeing, optimiser, scale.surprise_budget, work)
     samples = read_samples(tokenizer, run.drawn, run.work / "samples.jsonl")
-    decoder = extend_decoder(target.decoder, run.scale.reward_layers)
-    budget = run.scale.reward_budget
-    last = target.decoder.config.num_layers - 1
-    objective = RewardObjective(decoder, samples, budget.batch, run.seed, target_layer=last)
-    _train_rewards(run, objective, budget, "rewards")
-    decoder.requires_grad_(True)
-    budget = run.scale.reward_finish
-    finish = RewardObjective(decoder, samples, budget.batch, run.seed + 1)
-    finish.modules.load_state_dict(objective.modules.state_dict())
-    _train_rewards(run, finish, budget, "rewards-finish")
+    objective = RewardObjective(decoder, samples, scale.reward_budget.batch, run.seed)
+    optimiser = Optimiser(decoder, [*objective.heads.values()], scale.reward_budget.rate)
+    work = Work(folder=run.work / "rewards", resume=run.resume)
+    train(objective, optimiser, scale.reward_budget, work)
     kinds: dict[str, tuple[str, torch.nn.Parameter]] = {
-        "orm": ("LlamaForSequenceClassification", finish.outcome_1D),
-        "prm": ("LlamaForTokenClassification", finish.process_1D),
+        "orm": ("LlamaForSequenceClassification", objective.outcome_1D),
+        "prm": ("LlamaForTokenClassification", objective.process_1D),
     }
     for name, (architecture, head_1D) in kinds.items():
-        config: dict[str, Any] = reward_config(
-            dict(target.config), decoder.config.num_layers, architecture
-        )
+        config = reward_config(dict(target.config), decoder.config, architecture)
         head = ValueHead(head_1D.detach())
         export(decoder, config, tokenizer, run.out / name, head)
-
-
-def _train_rewards(run: Run, objective: RewardObjective, budget: Budget, name: str) -> None:
-    heads: list[torch.nn.Parameter] = [objective.outcome_1D, objective.process_1D]
-    if objective.target_layer is not None:
-        heads.append(objective.guide_2D)
-    optimiser = Optimiser(objective.decoder, heads, budget.rate)
-    train(objective, optimiser, budget, Work(folder=run.work / name, resume=run.resume))

@@ -1,7 +1,5 @@
 """Random weights to start from."""
 
-from dataclasses import replace
-
 import torch
 from torch import nn
 
@@ -46,25 +44,6 @@ def soften(decoder: Decoder, temperature: float) -> None:
     """
     with torch.no_grad():
         decoder.norm.weight.div_(temperature)
-
-
-def extend_decoder(decoder: Decoder, num_layers: int) -> Decoder:
-    """The same decoder under `num_layers` more blocks, which begin as the identity, in fp32.
-
-    What was there is frozen, the embedding too; the new blocks and the final norm are trainable.
-    """
-    config = decoder.config
-    attention = config.attention + (config.attention[-1],) * num_layers
-    taller = new_decoder(
-        replace(config, num_layers=config.num_layers + num_layers, attention=attention), 0
-    )
-    state = {name: weight.float() for name, weight in decoder.state_dict().items()}
-    taller.load_state_dict(taller.state_dict() | state)
-    for name, weight in taller.named_parameters():
-        place = name.split(".")
-        is_new = place[0] == "layers" and int(place[1]) >= config.num_layers
-        weight.requires_grad_(is_new or place[0] == "norm")
-    return taller
 
 
 def value_head(width: int) -> nn.Parameter:

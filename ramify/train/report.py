@@ -39,10 +39,10 @@ generated problems alone; no other data, no other weights. Licence: Apache-2.0.
 | `prm` | at every token: is everything so far right? | {prm_parameters:,} |
 | `orm` | at every token: will the final answer be right? | {orm_parameters:,} |
 
-`orm` and `prm` share one trunk: the target's blocks, frozen, and {reward_layers} more on top,
-trained together; their values are logits (a sigmoid makes them chances). One tokenizer of
-{vocab_size} tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin
-token, the problem and a line break.
+`orm` and `prm` share one trunk: the target's blocks and {reward_layers} more on top, trained
+together; their values are logits (a sigmoid makes them chances). One tokenizer of {vocab_size}
+tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin token, the
+problem and a line break.
 
 ## Measured
 

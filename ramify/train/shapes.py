@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ramify.model.config import DecoderConfig
 from ramify.train.vocabulary import BEGIN_ID, END_ID
 
 MAX_POSITIONS = 512
@@ -43,6 +44,7 @@ class Scale:
     tokenizer_texts    problems that the tokenizer is learnt from
     softness           the target's logits are divided by it, so that its samples vary more
     reward_layers      blocks of the reward models on top of the target's
+    reward_lane        features beside the stream that remember the token read
     reward_problems    training problems the target samples solutions of for the reward models
     reward_samples     solutions of each of them
     """
@@ -53,10 +55,11 @@ class Scale:
     draft: Shape
     target_budget: Budget
     draft_budget: Budget
+    surprise_budget: Budget
     reward_budget: Budget
-    reward_finish: Budget
     softness: float
     reward_layers: int
+    reward_lane: int
     reward_problems: int
     reward_samples: int
 
@@ -68,10 +71,11 @@ FULL = Scale(
     draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
     draft_budget=Budget(steps=1500, batch=48, rate=6e-3, warmup=100, decay=1100),
-    reward_budget=Budget(steps=1200, batch=32, rate=5e-3, warmup=30, decay=1000),
-    reward_finish=Budget(steps=800, batch=32, rate=3e-3, warmup=30, decay=770),
+    surprise_budget=Budget(steps=320, batch=32, rate=6e-3, warmup=30, decay=110),
+    reward_budget=Budget(steps=700, batch=32, rate=4e-3, warmup=40, decay=620),
     softness=1.4,
     reward_layers=2,
+    reward_lane=32,
     reward_problems=4_032,
     reward_samples=4,
 )
@@ -82,10 +86,11 @@ TINY = Scale(
     draft=Shape(width=16, layers=1, heads=1, kv_heads=1, inner=32),
     target_budget=Budget(steps=6, batch=4, rate=6e-3, warmup=2, decay=2),
     draft_budget=Budget(steps=4, batch=4, rate=6e-3, warmup=2, decay=2),
+    surprise_budget=Budget(steps=3, batch=4, rate=2e-3, warmup=2, decay=2),
     reward_budget=Budget(steps=4, batch=4, rate=2e-3, warmup=2, decay=2),
-    reward_finish=Budget(steps=3, batch=4, rate=2e-3, warmup=1, decay=2),
     softness=1.4,
     reward_layers=1,
+    reward_lane=8,
     reward_problems=4,
     reward_samples=2,
 )
@@ -118,11 +123,15 @@ def llama_config(shape: Shape, vocab_size: int) -> dict[str, Any]:
     }
 
 
-def reward_config(trunk: dict[str, Any], layers: int, architecture: str) -> dict[str, Any]:
-    """The config.json of a reward model of `layers` blocks: one number a token or a sequence."""
+def reward_config(
+    target: dict[str, Any], trunk: DecoderConfig, architecture: str
+) -> dict[str, Any]:
+    """The config.json of a reward model whose trunk grew from a target: one number a token."""
     return {
-        **trunk,
+        **target,
         "architectures": [architecture],
-        "num_hidden_layers": layers,
+        "hidden_size": trunk.hidden_size,
+        "num_hidden_layers": trunk.num_layers,
+        "rms_norm_eps": trunk.norm_eps,
         "num_labels": 1,
     }
