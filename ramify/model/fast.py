@@ -1,4 +1,4 @@
-"""The fast path of attention over pages: parts over disjoint keys, each by what computes it best, then merged.
+"""The fast path of attention over pages, on the CPU: parts over disjoint keys, each by what computes it best.
 
     R rows, r rows of one part, b of one block, S keys of a part, H heads, K key-value heads, G = H / K, d head_dim
 
@@ -6,8 +6,8 @@
     chunk             products of its rows with its own keys, stored and new
     single rows       a kernel that walks the pages
 
-Without kernels (on a GPU) the parts are the same and PyTorch computes them. Scores between bf16 queries and keys are
-rounded to bf16, as in transformers' eager attention: an error of the size that rounding query and key has made.
+Scores between bf16 queries and keys are rounded to bf16 in products, as in transformers' eager attention: an error of
+the size that rounding query and key has made. `gathered.py` has the same plan without kernels.
 """
 
 import numpy as np
@@ -15,13 +15,11 @@ import torch
 from torch import Tensor
 
 from ramify.kv.store import PagedStore
-from ramify.maths.merge import Partial, merge
-from ramify.model.attention import visible
 from ramify.model.config import AttentionSpec
 from ramify.model.fused import append, as_numpy
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.softmax import fold, weigh
-from ramify.model.parts import Part, chunk_parts, few_parts, run_of_rows, shared_parts
+from ramify.model.parts import Part, chunk_parts, run_of_rows, shared_parts
 from ramify.model.plan import Ints, StepBatch
 
 BLOCK = 256  # most rows of one product
@@ -36,18 +34,14 @@ class FastAttend:
         self.parts = [*shared_parts(batch), *chunk_parts(batch)]
 
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
-        out_RHd = torch.empty(q_RHd.shape, dtype=torch.float32, device=q_RHd.device)  # nothing, as lse says
-        lse_RH = torch.full(q_RHd.shape[:2], -torch.inf, device=q_RHd.device)
-        if self.store.has_kernels:
-            append(self.store, layer, self.batch.slots_R, k_RKd, v_RKd)
-            for part in self.parts:
-                self._products(layer, spec, q_RHd, part, out_RHd, lse_RH)
-            if len(self.batch.few_R):
-                walk(self.store, self.batch, layer, spec, q_RHd, out_RHd, lse_RH)
-        else:
-            self.store.append(layer, self.batch.slots_R, k_RKd, v_RKd)
-            for part in [*self.parts, *few_parts(self.batch)]:
-                self._plain(layer, spec, q_RHd, part, out_RHd, lse_RH)
+        out_RHd = torch.empty(q_RHd.shape, dtype=torch.float32)  # nothing yet, as lse says
+        lse_RH = torch.full(q_RHd.shape[:2], -torch.inf)
+        append(self.store, layer, self.batch.slots_R, k_RKd, v_RKd)
+        for part in self.parts:
+            self._products(layer, spec, q_RHd, part, out_RHd, lse_RH)
+        if len(self.batch.few_R):
+            few_R, own_S = self.batch.few_R, self.batch.own_S
+            _walk(self.store, self.batch, layer, spec, q_RHd, few_R, own_S, out_RHd, lse_RH)
         return out_RHd.to(q_RHd.dtype)
 
     def _products(
@@ -72,49 +66,17 @@ class FastAttend:
             mixed_KMd = torch.bmm(score_KSM.transpose(1, 2), v_KSd[:, a:z])
             fold(as_numpy(mixed_KMd), top_KM, mass_KM, rows_b, out_RHd.numpy(), lse_RH.numpy())
 
-    def _plain(
-        self, layer: int, spec: AttentionSpec, q_RHd: Tensor, part: Part, out_RHd: Tensor, lse_RH: Tensor
-    ) -> None:
-        k_KSd, v_KSd = self.store.read(layer, part.slots)
-        positions_S = torch.arange(part.first, part.first + part.count, device=q_RHd.device)
-        for begin in range(0, len(part.rows_r), BLOCK):
-            rows = run_of_rows(part.rows_r[begin : begin + BLOCK])
-            seen_RS = visible(self.batch.positions_R[rows], positions_S, spec.window)
-            found = masked_product(q_RHd[rows], k_KSd, v_KSd, seen_RS, spec)
-            before = out_RHd[rows].masked_fill(lse_RH[rows][..., None] == -torch.inf, 0.0), lse_RH[rows]
-            out_RHd[rows], lse_RH[rows] = merge([before, found])
-
-
-def masked_product(q_RHd: Tensor, k_KSd: Tensor, v_KSd: Tensor, seen_RS: Tensor, spec: AttentionSpec) -> Partial:
-    """Softmax attention in fp32 on any device; a row that sees nothing has lse -inf and out 0."""
-    q_RKGd = q_RHd.float().reshape(len(q_RHd), len(k_KSd), -1, q_RHd.shape[-1])
-    score_KRGS = torch.einsum("rkgd,ksd->krgs", q_RKGd * spec.scale, k_KSd.float())
-    if spec.softcap is not None:
-        score_KRGS = torch.tanh(score_KRGS / spec.softcap) * spec.softcap
-    score_KRGS = score_KRGS.masked_fill(~seen_RS[:, None], -torch.inf)
-    lse_KRG = score_KRGS.logsumexp(-1)
-    weight_KRGS = torch.exp(score_KRGS - lse_KRG.masked_fill(lse_KRG == -torch.inf, 0.0)[..., None])
-    out_RKGd = torch.einsum("krgs,ksd->rkgd", weight_KRGS, v_KSd.float())
-    return out_RKGd.flatten(1, 2), lse_KRG.transpose(0, 1).flatten(1)
-
-
-def walk(
-    store: PagedStore, batch: StepBatch, layer: int, spec: AttentionSpec, q_RHd: Tensor, out_RHd: Tensor, lse_RH: Tensor
-) -> None:
-    """Add to (out, lse) what the rows of short spans find among the keys that no group has read for them."""
-    _decode(store, batch, layer, spec, q_RHd, batch.few_R, batch.own_S, out_RHd, lse_RH)
-
 
 def attend_rows(store: PagedStore, batch: StepBatch, layer: int, spec: AttentionSpec, q_RHd: Tensor) -> Tensor:
     """Every row alone over all of its keys, in one fixed order."""
     out_RHd = torch.empty(q_RHd.shape, dtype=torch.float32)
     lse_RH = torch.full(q_RHd.shape[:2], -torch.inf)
     every_R, start_S = np.arange(batch.num_rows), np.zeros_like(batch.own_S)
-    _decode(store, batch, layer, spec, q_RHd, every_R, start_S, out_RHd, lse_RH)
+    _walk(store, batch, layer, spec, q_RHd, every_R, start_S, out_RHd, lse_RH)
     return out_RHd.to(q_RHd.dtype)
 
 
-def _decode(
+def _walk(
     store: PagedStore,
     batch: StepBatch,
     layer: int,

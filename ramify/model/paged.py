@@ -18,6 +18,7 @@ from ramify.model.attention import reference_attention, visible
 from ramify.model.config import AttentionSpec
 from ramify.model.decoder import Attend
 from ramify.model.fast import FastAttend, attend_rows
+from ramify.model.gathered import GatheredAttend
 from ramify.model.kernels.jit import follow_torch
 from ramify.model.plan import StepBatch
 
@@ -34,7 +35,7 @@ def attend_over(store: PagedStore, batch: StepBatch, mode: Mode) -> Attend:
     if mode == "reference":
         return ReferenceAttend(store, batch)
     if mode == "fast":
-        return FastAttend(store, batch)
+        return FastAttend(store, batch) if store.has_kernels else GatheredAttend(store, batch)
     return ExactAttend(store, batch)
 
 

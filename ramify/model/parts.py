@@ -39,11 +39,6 @@ def chunk_parts(batch: StepBatch) -> list[Part]:
     return [_own_part(batch, s) for s in batch.chunks]
 
 
-def few_parts(batch: StepBatch) -> list[Part]:
-    """One for each span of few rows."""
-    return [_own_part(batch, s) for s in sorted(set(range(len(batch.spans))) - set(batch.chunks))]
-
-
 def run_of_rows(rows_r: Ints) -> Slots:
     """Rows as a slice if they follow one another."""
     if rows_r[-1] - rows_r[0] == len(rows_r) - 1 and bool((np.diff(rows_r) == 1).all()):

@@ -6,6 +6,7 @@ import torch
 from ramify.core.errors import Incompatible
 from ramify.kv.store import PagedStore
 from ramify.model import fast, sharing
+from ramify.model import gathered as gathered_path
 from ramify.model.config import AttentionSpec
 from ramify.model.paged import attend_over
 from ramify.model.plan import step_batch
@@ -91,7 +92,9 @@ def test_blocks_do_not_matter(spec, monkeypatch):
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("page", [1, 8, 20])
-def test_without_kernels_the_plan_is_the_same(spec, page):
+@pytest.mark.parametrize("gathered", [1 << 18, 100])
+def test_without_kernels_the_plan_is_the_same(spec, page, gathered, monkeypatch):
+    monkeypatch.setattr(gathered_path, "GATHERED", gathered)
     world = World(spec=spec, page=page)
     want, _ = world.attend("reference")
     world.store.has_kernels = False  # as on a GPU
