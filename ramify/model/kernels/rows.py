@@ -22,6 +22,7 @@ ROOT_2_OVER_PI, CUBIC = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
 
 @kernel()
 def norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_D: Array) -> None:
+    """RMSNorm of one row, times weight + offset; may be in place."""
     squares = np.float32(0.0)
     for i in range(len(x_D)):
         squares += widen(x_D[i]) * widen(x_D[i])
@@ -46,6 +47,7 @@ def norm_many(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32,
 
 @kernel()
 def gate_row(x_X: Array, kind: int, out_F: Array) -> None:
+    """act(first half) * second half of one row."""
     width = len(out_F)
     for i in range(width):
         x = widen(x_X[i])
@@ -74,6 +76,7 @@ def gate_many(x_RX: Array, kind: int, out_RF: Array) -> None:
 
 @kernel()
 def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
+    """Rotate the first 2h features of every head of the row that starts at x[begin]."""
     heads, width = out_Hd.shape
     half = len(cos_h)
     for head in range(heads):  # slices: an index of its own sum is checked for its sign, and no vectors come of it
@@ -121,6 +124,7 @@ def soft_cap(x_RV: Array, cap: np.float32) -> None:
 
 @kernel()
 def store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
+    """Write the keys or values of one row, from x[begin] on, into a slot of every head."""
     heads, _, width = x_KNd.shape
     for head in range(heads):
         from_d, to_d = x[begin + head * width : begin + (head + 1) * width], x_KNd[head, slot]
