@@ -39,10 +39,10 @@ generated problems alone; no other data, no other weights. Licence: Apache-2.0.
 | `prm` | at every token: is everything so far right? | {prm_parameters:,} |
 | `orm` | at every token: will the final answer be right? | {orm_parameters:,} |
 
-`orm` and `prm` share one trunk: the target's blocks and {reward_layers} more on top, trained
-together; their values are logits (a sigmoid makes them chances). One tokenizer of {vocab_size}
-tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin token, the
-problem and a line break.
+`orm` and `prm` share one trunk: the target's blocks, frozen, and {reward_layers} more on top,
+trained together; their values are logits (a sigmoid makes them chances). One tokenizer of
+{vocab_size} tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin
+token, the problem and a line break.
 
 ## Measured
 
@@ -66,12 +66,12 @@ time has something to win.
 
 ## Recipe
 
-Seed {seed}. Target: {target_steps:,} steps of {target_batch} problems, each read once. Draft:
-{draft_steps:,} steps. Rewards: {reward_steps:,} steps of {reward_batch} of the target's own samples
-({reward_samples} of each of {reward_problems:,} training problems). The target's
-logits are divided by {softness} through its final norm, so that its samples at temperature 1 vary
-more. Muon and AdamW, warm-up, constant rate, linear decay; bfloat16 autocast. `REPORT.json` holds
-every number; `ramify/train/` is the recipe.
+Seed {seed}. Target: {target_steps:,} steps of {target_batch} problems, each read once; its logits
+are then divided by {softness} through the final norm, so that its samples at temperature 1 vary
+more. Draft: {draft_steps:,} steps. Rewards: {surprise_steps:,} steps that teach the new blocks to
+see slips, then {reward_steps:,} of {reward_batch} of the target's own samples ({reward_samples} of
+each of {reward_problems:,} training problems). Muon and AdamW, warm-up, constant rate, linear
+decay; bfloat16 autocast. `REPORT.json` holds every number; `ramify/train/` is the recipe.
 """
 
 
@@ -157,6 +157,7 @@ def _budget_facts(scale: Scale) -> dict[str, float]:
         "target_steps": scale.target_budget.steps,
         "target_batch": scale.target_budget.batch,
         "draft_steps": scale.draft_budget.steps,
+        "surprise_steps": scale.surprise_budget.steps,
         "reward_steps": scale.reward_budget.steps,
         "reward_batch": scale.reward_budget.batch,
         "reward_samples": scale.reward_samples,
