@@ -95,7 +95,7 @@ class DecoderRunner:
 def _value_of(head: ValueHead | None, mode: Mode) -> Callable[[Tensor], Tensor] | None:
     if head is None or mode != "exact":
         return head
-    # summing many rows at once takes another order than summing one
+    # PyTorch promises no order of summation; this product does, whatever rows are beside
     product = Exact().prepare(head.weight.detach(), head.bias.detach())
     return lambda hidden_RD: product(hidden_RD)[:, 0]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ramify.core.protocols import Codec
 from ramify.core.types import Branch
 from ramify.engine.draws import Draw
 from ramify.engine.engine import Engine
@@ -73,9 +74,9 @@ class Bytes:
         return self.decode(ids)
 
 
-def engine_of(codec: Words | Bytes, draw: Draw, *, max_positions: int = 512) -> Engine:
+def engine_of(codec: Codec, draw: Draw, *, size: int = 0, max_positions: int = 512) -> Engine:
     """A toy target that speaks through a codec and draws as it is told."""
-    size = len(codec.words) if isinstance(codec, Words) else 256
+    size = len(codec.words) if isinstance(codec, Words) else size or 256
     return Engine(
         Model("target", ToyRunner(ToyModel(size), num_pages=512, max_positions=max_positions), codec), draw=draw
     )
