@@ -44,7 +44,9 @@ def extend_decoder(decoder: Decoder, num_layers: int, lane: int) -> Decoder:
         if is_new and weight.ndim == 1:
             weight.data[old.hidden_size :] = CODE_GAIN * SHRINK / CODE_LENGTH
         if is_new and _writes(name):
-            weight.register_hook(lambda gradient: _without_lane(gradient, old.hidden_size))
+            weight.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: _without_lane(gradient, old.hidden_size)
+            )
     return trunk
 
 
@@ -76,7 +78,7 @@ def _code(embedding_VD: Tensor, lane: int) -> Tensor:
     """The embeddings' `lane` principal directions, every token's code equally long; [V, L]."""
     _, _, directions_DD = torch.linalg.svd(embedding_VD.float(), full_matrices=False)
     code_VL = embedding_VD.float() @ directions_DD[:lane].T
-    return code_VL / code_VL.norm(dim=-1, keepdim=True) * CODE_LENGTH
+    return torch.nn.functional.normalize(code_VL, dim=-1) * CODE_LENGTH
 
 
 def _writes(name: str) -> bool:

@@ -36,7 +36,7 @@ class SurpriseObjective:
     ) -> None:
         self.decoder, self.target, self.tokenizer = decoder, target, tokenizer
         self.batch, self.seed = batch, seed
-        self.digits = [tokenizer.token_to_id(digit) for digit in "0123456789"]
+        self.digits = [text_ids(tokenizer, digit)[0] for digit in "0123456789"]
         self.guide_1D = value_head(decoder.config.hidden_size)
         heads = nn.ParameterDict({"guide": self.guide_1D})
         self.modules = nn.ModuleDict({"decoder": decoder, "heads": heads})
@@ -46,7 +46,8 @@ class SurpriseObjective:
         indices = range(step * self.batch, (step + 1) * self.batch)
         pairs = sorted((self._pair(index) for index in indices), key=lambda p: len(p[0] + p[1]))
         rows = Rows.of([prompt + solution for prompt, solution in pairs])
-        read, start = [], 0
+        read: list[int] = []
+        start = 0
         for prompt, solution in pairs:
             read += range(start + len(prompt), start + len(prompt) + len(solution))
             start += len(prompt) + len(solution)
