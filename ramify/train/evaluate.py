@@ -95,6 +95,7 @@ def reward_numbers(tokenizer: Tokenizer, judged: Sequence[Judged]) -> dict[str, 
         "orm_halfway_auc": auc(*_columns(middle)),
         "one_sample": sum(ends) / len(ends),
         "best_by_prm": _mean([best([v[-1] for v in j.process], _rights(j)) for j in judged]),
+        "best_by_prm_min": _mean([best(_worst_steps(j), _rights(j)) for j in judged]),
         "best_by_orm": _mean([best([v[-1] for v in j.outcome], _rights(j)) for j in judged]),
         "majority_vote": _mean([_vote(tokenizer, j) for j in judged]),
     }
@@ -106,6 +107,12 @@ def _columns(pairs: list[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
 
 def _rights(judged: Judged) -> list[bool]:
     return [sample.outcome for sample in judged.samples]
+
+
+def _worst_steps(judged: Judged) -> list[float]:
+    """The process value of every sample's worst step, read at the ends of its lines."""
+    pairs = zip(judged.process, judged.samples, strict=True)
+    return [min(values[end] for end, _ in sample.lines) for values, sample in pairs]
 
 
 def _vote(tokenizer: Tokenizer, judged: Judged) -> bool:
