@@ -55,8 +55,8 @@ as shipped:
 | greedy accuracy, draft | {draft_greedy:.1%} |
 | one sample at temperature 1 | {coverage_1:.1%} |
 | coverage, any of 16 / of 64 samples right | {coverage_16:.1%} / {coverage_64:.1%} |
-| majority vote of 64 | {majority_vote:.1%} |
-| best of 64 by `orm` / by `prm` | {best_by_orm:.1%} / {best_by_prm:.1%} |
+| majority vote of 8 | {majority_vote:.1%} |
+| best of 8 by `orm` / by `prm` | {best_by_orm:.1%} / {best_by_prm:.1%} |
 | `prm`, AUC over steps / over all tokens | {prm_step_auc:.3f} / {prm_token_auc:.3f} |
 | `orm`, AUC at the end / halfway | {orm_final_auc:.3f} / {orm_halfway_auc:.3f} |
 
@@ -83,6 +83,9 @@ class Measured:
     greedy_right: list[bool]
 
 
+JUDGED = 8  # samples of each problem that the rewards are measured on; coverage counts them all
+
+
 def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> Measured:
     """Measure the weights in `out` on the first held-out problems.
 
@@ -106,7 +109,7 @@ def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> M
     groups = [drawn_samples[i : i + samples] for i in range(0, len(drawn_samples), samples)]
     right = greedy_right(target, tokenizer, problems)
     with torch.autocast("cpu", torch.bfloat16):
-        judged = judge(_reward(out / "orm"), _reward(out / "prm"), groups)
+        judged = judge(_reward(out / "orm"), _reward(out / "prm"), [group[:JUDGED] for group in groups])
     numbers = {
         "greedy": sum(right) / len(right),
         "draft_greedy": sum(greedy_right(draft, tokenizer, problems)) / len(problems),

@@ -72,7 +72,7 @@ FULL = Scale(
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
     draft_budget=Budget(steps=1500, batch=48, rate=6e-3, warmup=100, decay=1100),
     surprise_budget=Budget(steps=320, batch=32, rate=6e-3, warmup=30, decay=110),
-    reward_budget=Budget(steps=1500, batch=32, rate=4e-3, warmup=40, decay=1400),
+    reward_budget=Budget(steps=700, batch=32, rate=4e-3, warmup=40, decay=620),
     softness=1.4,
     reward_layers=2,
     reward_lane=32,

@@ -243,7 +243,7 @@ app()
 
 
 def test_control_c_in_the_middle(family: Path) -> None:
-    call = ["run", "x", "--model", str(family / "target"), "-n", "400", "--set", "ignore_eos=true"]
+    call = ["run", "x", "--model", str(family / "target"), "-n", "20000", "--set", "ignore_eos=true"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
     with subprocess.Popen([sys.executable, "-c", SAYS_WHEN_LOADED, *call], **pipes) as process:
         assert process.stdout is not None
