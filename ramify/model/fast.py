@@ -19,7 +19,7 @@ from ramify.model.config import AttentionSpec
 from ramify.model.fused import append, as_numpy
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.softmax import fold, weigh
-from ramify.model.parts import Part, chunk_parts, run_of_rows, shared_parts
+from ramify.model.parts import Part, chunk_parts, shared_parts
 from ramify.model.plan import Ints, StepBatch
 
 BLOCK = 256  # most rows of one product
@@ -48,7 +48,7 @@ class FastAttend:
         self, layer: int, spec: AttentionSpec, q_RHd: Tensor, part: Part, out_RHd: Tensor, lse_RH: Tensor
     ) -> None:
         k_KSd, v_KSd = self.store.read(layer, part.slots)
-        q_rHd, window = q_RHd[run_of_rows(part.rows_r)].to(self.store.dtype), spec.window or 0
+        q_rHd, window = q_RHd[part.rows].to(self.store.dtype), spec.window or 0
         heads_kv, heads, width = len(k_KSd), q_rHd.shape[1], q_rHd.shape[2]
         block = min(max(SCORES // (heads * part.count), 16), BLOCK)
         for begin in range(0, len(part.rows_r), block):

@@ -16,7 +16,8 @@ from ramify.model.plan import Ints, StepBatch, run_of_slots
 class Part:
     """Rows that attend to those of the positions first .. first + S - 1 that they may see; kept in `slots`."""
 
-    rows_r: Ints
+    rows: Slots
+    rows_r: Ints  # the same, as a list
     position_r: Ints
     first: int
     count: int
@@ -30,7 +31,7 @@ def shared_parts(batch: StepBatch) -> list[Part]:
         rows_r = np.concatenate([np.arange(batch.num_rows)[batch.spans[s].rows] for s in group.spans])
         count = group.last - group.first
         slots = run_of_slots(group.pages, batch.page_size, 0, count)
-        parts.append(Part(rows_r, batch.positions_R.cpu().numpy()[rows_r], group.first, count, slots))
+        parts.append(Part(run_of_rows(rows_r), rows_r, batch.positions_R.cpu().numpy()[rows_r], group.first, count, slots))
     return parts
 
 
@@ -50,4 +51,4 @@ def _own_part(batch: StepBatch, s: int) -> Part:
     span, own = batch.spans[s], int(batch.own_S[s])
     end = span.start + span.num_rows
     rows_r, position_r = np.arange(span.first_row, span.rows.stop), np.arange(span.start, end)
-    return Part(rows_r, position_r, own, end - own, batch.slots(s, own, end))
+    return Part(span.rows, rows_r, position_r, own, end - own, batch.slots(s, own, end))
