@@ -13,7 +13,7 @@ from ramify.bench.measure import Row, Timing, interleaved, row
 from ramify.bench.peers import advance_to, engine_of, prompts_of, quickest, same_weights
 from ramify.core.types import Branch
 
-PROMPT, NEW = 128, 128
+PROMPT, NEW, VOCABULARY = 128, 128, 32_000
 BOUNDS = {1: 2.0, 32: 1.4}  # times as fast, by prompts
 
 
@@ -38,7 +38,7 @@ def run(*, seed: int = 0, rounds: int = 5, progress: Callable[[str], None] = lam
 def measure(folder: Path, prompts: int, seed: int, rounds: int) -> tuple[Timing, str]:
     """Both ways, interleaved, and the name of the peer's attention."""
     torch.manual_seed(seed)
-    tokens_BT = torch.randint(0, 32_000, (prompts, PROMPT))
+    tokens_BT = torch.randint(0, VOCABULARY, (prompts, PROMPT))
     engine = engine_of(folder, num_pages=prompts * (PROMPT + NEW) // 16 + prompts, row_budget=512)
     peer = quickest(folder, tokens_BT)
     alive = list[Branch]()

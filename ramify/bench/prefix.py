@@ -14,7 +14,7 @@ from ramify.bench.peers import advance_to, engine_of, prompts_of, quickest, same
 from ramify.core.types import Branch
 from ramify.engine.engine import Engine
 
-PROMPT, BRANCHES, NEW = 1024, 64, 16
+PROMPT, BRANCHES, NEW, VOCABULARY = 1024, 64, 16, 32_000
 PAGES = PROMPT // 16 + BRANCHES * (NEW // 16 + 2)
 
 
@@ -37,7 +37,7 @@ def run(*, seed: int = 0, rounds: int = 5, progress: Callable[[str], None] = lam
 def measure(folder: Path, seed: int, rounds: int) -> tuple[Timing, str]:
     """All three ways, interleaved, and the name of the peer's attention."""
     torch.manual_seed(seed)
-    tokens_1T = torch.randint(0, 32_000, (1, PROMPT))
+    tokens_1T = torch.randint(0, VOCABULARY, (1, PROMPT))
     peer = quickest(folder, tokens_1T, copies=BRANCHES, sample=True)
     shared, unshared = (engine_of(folder, num_pages=PAGES, row_budget=512, share_prefixes=s) for s in (True, False))
     alive: dict[str, list[Branch]] = {}

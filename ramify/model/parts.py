@@ -31,7 +31,8 @@ def shared_parts(batch: StepBatch) -> list[Part]:
         rows_r = np.concatenate([np.arange(batch.num_rows)[batch.spans[s].rows] for s in group.spans])
         count = group.last - group.first
         slots = run_of_slots(group.pages, batch.page_size, 0, count)
-        parts.append(Part(run_of_rows(rows_r), rows_r, batch.positions_R.cpu().numpy()[rows_r], group.first, count, slots))
+        position_r = batch.positions_R.cpu().numpy()[rows_r]
+        parts.append(Part(run_of_rows(rows_r), rows_r, position_r, group.first, count, slots))
     return parts
 
 
