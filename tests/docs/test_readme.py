@@ -13,5 +13,5 @@ def test_example_in_python(capsys: pytest.CaptureFixture[str]) -> None:
     assert EXAMPLE is not None
     space: dict[str, object] = {"__name__": "example"}
     exec(compile(EXAMPLE[1], "README.md", "exec"), space)
-    assert "#### 14" in capsys.readouterr().out
+    assert "#### 102" in capsys.readouterr().out
     space["lm"].check()  # type: ignore[attr-defined]
