@@ -77,6 +77,7 @@ def step_batch(
     page_size: int,
     *,
     share_prefixes: bool,
+    kv_width: int = 768,
     device: torch.device | str = "cpu",
 ) -> StepBatch:
     """Lay out a step.
@@ -85,6 +86,7 @@ def step_batch(
         rows: one (tokens, start, pages) a branch: new tokens, how many are stored already, the page table that covers
             both. A page that two tables share must be full before either start, unless nothing is written into it.
         share_prefixes: read leading pages that several tables have in common once for all of them.
+        kv_width: key-value heads times head_dim, which tells when that pays.
     """
     count = len(rows)
     num_S = np.fromiter((len(tokens) for tokens, _, _ in rows), np.int64, count)
@@ -100,7 +102,7 @@ def step_batch(
     tokens_R = np.fromiter(chain.from_iterable(tokens for tokens, _, _ in rows), np.int64, len(span_R))
 
     full_S = start_S // page_size  # pages nobody writes any more
-    shared = shared_pages(pages_P, offset_S, full_S, page_size) if share_prefixes else []
+    shared = shared_pages(pages_P, offset_S, full_S, page_size, kv_width) if share_prefixes else []
     own_S = np.zeros(count, np.int64)
     for part in shared:
         own_S[part.spans] = part.last

@@ -22,6 +22,7 @@ SPECS = [(None, None), (13, None), (None, 5.0), (60, 5.0), (500, None)]  # windo
 @pytest.fixture(autouse=True)
 def eager_sharing(monkeypatch):
     monkeypatch.setattr(sharing, "LEAST_TOKENS", 16)
+    monkeypatch.setattr(sharing, "PRODUCTS", 1)
     monkeypatch.setattr(sharing, "LEAST_SAVED", 32)
 
 

@@ -50,10 +50,13 @@ def tree(branches, trunk, twigs, leaf):
     return tables
 
 
-def found(tables, page_size=16, starts=None):
+def found(tables, page_size=16, starts=None, kv_width=4096):
     starts = starts or [len(table) * page_size - 1 for table in tables]
     batch = step_batch(
-        [((1,), start, table) for start, table in zip(starts, tables, strict=True)], page_size, share_prefixes=True
+        [((1,), start, table) for start, table in zip(starts, tables, strict=True)],
+        page_size,
+        share_prefixes=True,
+        kv_width=kv_width,
     )
     return batch, [(part.spans.tolist(), part.first, part.last) for part in batch.shared]
 
@@ -78,6 +81,7 @@ def test_a_short_edge_is_left_to_those_below_it():
 def test_small_gains_are_left_alone():
     assert found(tree(2, 20, [0], 1))[1] == []
     assert found(tree(9, 1, [0], 1))[1] == []
+    assert found(tree(8, 20, [0], 1), kv_width=512)[1] == []
 
 
 def test_a_page_that_rows_write_into_is_not_shared():
@@ -102,7 +106,8 @@ def test_groups_hold_equal_pages_and_leave_no_gap(paths, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sharing, "LEAST_TOKENS", data.draw(st.integers(1, 3)))
         patch.setattr(sharing, "LEAST_SAVED", data.draw(st.integers(1, 6)))
-        parts = shared_pages(flat, offset_S, full_S, 1)
+        patch.setattr(sharing, "PRODUCTS", 1)
+        parts = shared_pages(flat, offset_S, full_S, 1, 1)
     reached = dict.fromkeys(range(len(tables)), 0)
     for part in parts:
         assert len(part.spans) > 1
