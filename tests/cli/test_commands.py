@@ -227,6 +227,8 @@ def test_interrupt_is_tidy(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -
 
 
 SAYS_WHEN_LOADED = """
+import signal
+
 import ramify.cli.run as run
 from ramify.cli.main import app
 
@@ -238,12 +240,13 @@ def noisy(*args, **options):
     return lm
 
 run.load = noisy
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 app()
 """
 
 
 def test_control_c_in_the_middle(family: Path) -> None:
-    call = ["run", "x", "--model", str(family / "target"), "-n", "20000", "--set", "ignore_eos=true"]
+    call = ["run", "x", "--model", str(family / "target"), "-n", "2000", "--set", "ignore_eos=true"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
     with subprocess.Popen([sys.executable, "-c", SAYS_WHEN_LOADED, *call], **pipes) as process:
         assert process.stdout is not None
