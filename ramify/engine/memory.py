@@ -42,10 +42,12 @@ class Memory:
 
     def _give_way(self, batch: list[Branch], error: OutOfPages) -> None:
         """Make some room, or make the batch smaller."""
-        model, kept = self.engine.target, self._reserved()
-        victim = self._idle({*kept, *(b.id for b in batch)}, model)
-        if victim is None:
-            victim = next((b for b in reversed(batch) if b.id not in kept), batch[-1])
+        model, kept, drawing = self.engine.target, self._reserved(), {b.id for b in batch}
+        victim = self._idle(kept | drawing, model) or next((b for b in reversed(batch) if b.id not in kept), None)
+        if victim is None:  # all that draw have reserved: each search gives up pages of its own
+            own = {i for s in self.running if drawing & s.branches.keys() for i in s.branches}
+            victim = self._idle(kept - own | drawing, model) or batch[-1]
+        if victim in batch:
             batch.remove(victim)
             self._stalled.add(victim.id)
             owner = self._owner(victim)

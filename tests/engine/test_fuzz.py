@@ -1,0 +1,99 @@
+"""Random searches under random memory: what each gives together with others is what it gives alone.
+
+A search is a random walk over the wants (all but `Room`, which looks at pages). Alone it has plenty of memory;
+together the pool, the judge's pool, the rows of a step and the number of branches let in are drawn too.
+"""
+
+import random
+from itertools import product
+from typing import Any
+
+import pytest
+
+from ramify.core.types import Budget, Ended, Prompt, Selection
+from ramify.core.wants import Advance, Answers, Drop, Finish, Fork, Marker, Score, Search, Tokens, Truncate
+from ramify.engine.driver import Driver
+from ramify.engine.session import Session
+from ramify.reward.process import ProcessReward
+from tests.engine.test_together import letter, outcome
+from tests.laws.test_rewards import Lines
+from tests.toys import JUDGE, is_empty, prompt, toy
+
+REWARDS = (JUDGE, ProcessReward("process", "judge", Lines(3)))
+STEM = [1 + (i * i // 3) % 2 for i in range(30)]
+LONGEST = 40  # tokens of a branch: a pool must hold one
+BATCHES = 120
+
+
+def asked(dice: random.Random) -> Prompt:
+    length = dice.choice((0, 1, 2, 3, 5, 8, 13, 20, 25))
+    tokens = STEM[:length] if dice.random() < 0.6 else [dice.randrange(1, 3) for _ in range(length)]
+    wishes: list[tuple[float, dict[str, Any]]] = [
+        (0.15, {"prompt_logprobs": 1}),
+        (0.3, {"logprobs": 1}),
+        (0.2, {"stop": ("bab",)}),
+        (0.2, {"temperature": dice.choice((0.0, 0.4))}),
+    ]
+    extra = {key: value for p, wish in wishes if dice.random() < p for key, value in wish.items()}
+    limits = {"ignore_eos": dice.random() < 0.5, "max_tokens": dice.randrange(1, 15)}
+    return prompt(*tokens, seed=dice.randrange(1000), **limits, **extra)
+
+
+def wandering(seed: int) -> Search[Selection]:
+    """Wants whatever the dice say; notes every answer."""
+    dice, notes = random.Random(seed), list[Any]()
+    live = yield Fork(asked(dice), dice.randrange(1, 5))
+    everyone = list(live)
+    for _ in range(dice.randrange(1, 12)):
+        if not live:
+            break
+        some = dice.sample(live, dice.randrange(1, len(live) + 1))
+        match dice.randrange(9):
+            case 0 | 1 | 2:
+                until = dice.choice((Tokens(dice.randrange(1, 6)), Marker("b"), Finish(), Tokens(1)))
+                notes.append((yield Advance(some, until)))
+            case 3:
+                scores = yield Score(some)
+                notes.append([scores[b] for b in some])
+            case 4 if len(live) < 10:
+                live += yield Fork(dice.choice(live), dice.randrange(1, 4))
+            case 5:
+                yield Drop(some)
+                live = [b for b in live if b not in some]
+            case 6:
+                yield Truncate(some[0], dice.randrange(some[0].num_prompt, len(some[0].tokens) + 1))
+            case 7:
+                answers = yield Answers(some)
+                notes.append([answers[b] for b in some])
+            case _ if len(live) < 8:
+                live += yield Fork(asked(dice), dice.randrange(1, 3))
+        everyone += [b for b in live if b not in everyone]
+    return Selection(Ended.of(everyone[0]), tuple(map(Ended.of, everyone)), ({"notes": notes},))
+
+
+def submit(driver: Driver, seed: int) -> Session:
+    dice = random.Random(-seed)
+    reserve, tokens = dice.choice((0, 0, 15, 20)), dice.choice((None, None, 7, 20))
+    return driver.submit(wandering(seed), reward=dice.choice(REWARDS), budget=Budget(tokens=tokens), reserve=reserve)
+
+
+@pytest.mark.parametrize(("page_size", "part"), list(product((1, 2, 3, 4), range(3))))
+def test_together_is_alone(page_size: int, part: int) -> None:
+    least = -(-LONGEST // page_size) + 2
+    for batch in range(BATCHES // 12):
+        dice = random.Random(1000 * page_size + 100 * part + batch)
+        seeds = [dice.randrange(1, 10**9) for _ in range(dice.randrange(1, 14))]
+        alone = []
+        for seed in seeds:
+            driver = Driver(toy(page_size, num_pages=3000), letter)
+            session = submit(driver, seed)
+            driver.run()
+            alone.append(outcome(session))
+        pages, judge_pages = dice.choice((least, least + 9, 60, 3000)), dice.choice((least, 60, 3000))
+        rows, most = dice.choice((1, 3, 7, 20, 512)), dice.choice((3, 10, 512))
+        shared = toy(page_size, num_pages=max(pages, 20), judge_pages=judge_pages, row_budget=rows)
+        driver = Driver(shared, letter, most_branches=most)
+        sessions = [submit(driver, seed) for seed in seeds]
+        driver.run()
+        assert [outcome(session) for session in sessions] == alone
+        assert is_empty(shared)
