@@ -6,7 +6,7 @@ number is taken on `evaluation_problems`, the same ones for everybody.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, exp
 
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -15,7 +15,7 @@ from ramify.model.decoder import Decoder
 from ramify.tasks import EVALUATION, Problem, check, generate
 from ramify.train.labels import Labelled
 from ramify.train.language import prompt_ids
-from ramify.train.metrics import auc, best, vote
+from ramify.train.metrics import auc, best, vote, weighted_vote
 from ramify.train.reward import token_values
 from ramify.train.sample import Sampling, complete
 
@@ -101,6 +101,18 @@ def reward_numbers(tokenizer: Tokenizer, judged: Sequence[Judged]) -> dict[str, 
     }
 
 
+def crowd_numbers(tokenizer: Tokenizer, judged: Sequence[Judged]) -> dict[str, float]:
+    """The accuracy of choosing among many samples of each problem, by reward and by vote."""
+    right = [_rights(j) for j in judged]
+    return {
+        "crowd_one_sample": sum(map(sum, right)) / sum(map(len, right)),
+        "crowd_best_by_prm": _mean([best([v[-1] for v in j.process], _rights(j)) for j in judged]),
+        "crowd_best_by_orm": _mean([best([v[-1] for v in j.outcome], _rights(j)) for j in judged]),
+        "crowd_majority_vote": _mean([_vote(tokenizer, j) for j in judged]),
+        "crowd_weighted_vote": _mean([_weighted_vote(tokenizer, j) for j in judged]),
+    }
+
+
 def _columns(pairs: list[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
     return [score for score, _ in pairs], [ok for _, ok in pairs]
 
@@ -117,6 +129,12 @@ def _worst_steps(judged: Judged) -> list[float]:
 
 def _vote(tokenizer: Tokenizer, judged: Judged) -> bool:
     return vote(tokenizer.decode_batch([s.solution for s in judged.samples]), _rights(judged))
+
+
+def _weighted_vote(tokenizer: Tokenizer, judged: Judged) -> bool:
+    texts = tokenizer.decode_batch([s.solution for s in judged.samples])
+    chances = [1 / (1 + exp(-values[-1])) for values in judged.outcome]
+    return weighted_vote(texts, chances, _rights(judged))
 
 
 def _mean(values: Sequence[bool]) -> float:

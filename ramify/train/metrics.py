@@ -29,6 +29,18 @@ def best(scores: Sequence[float], right: Sequence[bool]) -> bool:
     return right[max(range(len(scores)), key=scores.__getitem__)]
 
 
+def weighted_vote(texts: Sequence[str], weights: Sequence[float], right: Sequence[bool]) -> bool:
+    """Whether the final answer of the greatest summed weight is right (arXiv:2206.02336)."""
+    mass: dict[str, float] = {}
+    judged: dict[str, bool] = {}
+    for text, weight, ok in zip(texts, weights, right, strict=True):
+        answer = extract_answer(text)
+        if answer is not None:
+            mass[answer] = mass.get(answer, 0.0) + weight
+            judged[answer] = ok
+    return judged[max(mass, key=mass.__getitem__)] if mass else False
+
+
 def vote(texts: Sequence[str], right: Sequence[bool]) -> bool:
     """Whether the most frequent final answer is right (self-consistency, arXiv:2203.11171)."""
     answers = [extract_answer(text) for text in texts]

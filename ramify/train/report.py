@@ -15,6 +15,7 @@ from ramify.tasks import EVALUATION
 from ramify.train.evaluate import (
     EVALUATION_SEED,
     coverage,
+    crowd_numbers,
     evaluation_problems,
     greedy_right,
     judge,
@@ -60,6 +61,12 @@ as shipped:
 | `prm`, AUC over steps / over all tokens | {prm_step_auc:.3f} / {prm_token_auc:.3f} |
 | `orm`, AUC at the end / halfway | {orm_final_auc:.3f} / {orm_halfway_auc:.3f} |
 
+Among all {samples} samples of the first {crowds} problems, where one sample is right
+{crowd_one_sample:.1%} of the time: majority vote {crowd_majority_vote:.1%}, vote weighted by `orm`
+{crowd_weighted_vote:.1%}, the single best by `orm` {crowd_best_by_orm:.1%}, by `prm`
+{crowd_best_by_prm:.1%}. The more samples, the likelier one of them fools the rewards: use them to
+weigh votes or to drop the worst, not to crown one of many.
+
 They know this one task and nothing else: text that is not such a problem gets nonsense. The target
 is kept small and its training short so that its arithmetic slips, and spending compute at inference
 time has something to win.
@@ -84,6 +91,7 @@ class Measured:
 
 
 JUDGED = 8  # samples of each problem that the rewards are measured on; coverage counts them all
+CROWDS = 96  # problems on which choosing among all samples is measured
 
 
 def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> Measured:
@@ -109,13 +117,16 @@ def measure_builtin(out: Path, work: Path, num_problems: int, samples: int) -> M
     groups = [drawn_samples[i : i + samples] for i in range(0, len(drawn_samples), samples)]
     right = greedy_right(target, tokenizer, problems)
     with torch.autocast("cpu", torch.bfloat16):
-        judged = judge(_reward(out / "orm"), _reward(out / "prm"), [group[:JUDGED] for group in groups])
+        rewards = _reward(out / "orm"), _reward(out / "prm")
+        judged = judge(*rewards, [group[:JUDGED] for group in groups])
+        crowds = judge(*rewards, groups[:CROWDS])
     numbers = {
         "greedy": sum(right) / len(right),
         "draft_greedy": sum(greedy_right(draft, tokenizer, problems)) / len(problems),
         **{f"coverage_{k}": coverage(groups, k) for k in COVERAGES if k <= samples},
         "solution_tokens": sum(len(s.solution) for s in drawn_samples) / len(drawn_samples),
         **reward_numbers(tokenizer, judged),
+        **crowd_numbers(tokenizer, crowds),
     }
     return Measured(numbers, right)
 
@@ -148,7 +159,13 @@ def write_report(
         "greedy_right": "".join("01"[right] for right in measured.greedy_right),
     }
     (out / "REPORT.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    facts: dict[str, Any] = {"problems": num_problems, "seed": seed, **_budget_facts(scale)}
+    facts: dict[str, Any] = {
+        "problems": num_problems,
+        "samples": samples,
+        "seed": seed,
+        **_budget_facts(scale),
+    }
+    facts["crowds"] = min(CROWDS, num_problems)
     facts["vocab_size"] = loaded["target"].config["vocab_size"]
     missing = {f"coverage_{k}": float("nan") for k in COVERAGES}
     card = CARD.format_map(missing | measured.numbers | parameters | facts)

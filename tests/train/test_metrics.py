@@ -7,7 +7,7 @@ import pytest
 
 from ramify.train.evaluate import coverage
 from ramify.train.labels import Labelled
-from ramify.train.metrics import auc, best, vote
+from ramify.train.metrics import auc, best, vote, weighted_vote
 
 
 def test_auc_counts_pairs() -> None:
@@ -36,6 +36,14 @@ def test_vote_ignores_silence() -> None:
     assert vote(texts, [False, False, False, True, False, False]) is False
     assert vote([*texts, "#### 4", "#### 4"], [False] * 3 + [True, False, False, True, True])
     assert vote(["nothing"], [False]) is False
+
+
+def test_weighted_vote_sums_the_weights() -> None:
+    texts = ["#### 4", "#### 5", "#### 5", "nothing"]
+    right = [True, False, False, False]
+    assert weighted_vote(texts, [0.9, 0.4, 0.4, 9.0], right)
+    assert not weighted_vote(texts, [0.7, 0.4, 0.4, 9.0], right)
+    assert weighted_vote(["nothing"], [1.0], [False]) is False
 
 
 def test_coverage_is_the_chance_of_a_subset() -> None:
