@@ -1,6 +1,6 @@
 """The same weights in ramify and in `transformers`, side by side.
 
-    B prompts, T tokens each
+B prompts, T tokens each
 """
 
 import statistics

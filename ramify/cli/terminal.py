@@ -98,4 +98,3 @@ def _lines(title: str, total: int) -> Step:
             print(f"{title}: {done} of {total}, {now - started:.0f} s", file=sys.stderr, flush=True)
 
     return step
-

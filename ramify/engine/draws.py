@@ -3,7 +3,7 @@
 R rows, A of them that ask for log-probabilities, V vocabulary
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from ramify.core.sampling import Rule
 from ramify.core.types import Branch, TokenLogprob
 from ramify.maths.law import Law, final_law
 
+BLOCK = 1 << 19  # masses at a time: laws stay in the cache between their steps
 Draw = Callable[[Law, Sequence[Branch]], list[int]]
 """Draws one token a row of a law. Tests hand in one that walks through every outcome; users get `addressed`."""
 
@@ -26,13 +27,10 @@ def draw_tokens(
     logits_RV: Tensor, branches: Sequence[Branch], draw: Draw
 ) -> list[tuple[int, tuple[TokenLogprob, ...]]]:
     """One token a row, with its log-probability for a branch that asks for it. The branches stay as they are."""
-    groups = dict[Rule, list[int]]()
-    for row, branch in enumerate(branches):
-        groups.setdefault(branch.rule, []).append(row)
     drawn: list[tuple[int, tuple[TokenLogprob, ...]]] = [(0, ())] * len(branches)
-    for rule, rows in groups.items():
+    for rule, rows in _alike(branches, max(1, BLOCK // logits_RV.shape[-1])):
         members = [branches[row] for row in rows]
-        group_RV = logits_RV if len(rows) == len(branches) else logits_RV[rows]
+        group_RV = logits_RV[rows]
         prompts = [b.tokens[: b.num_prompt] for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         paths = [b.generated for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         law = final_law(group_RV, rule, prompts, paths)
@@ -40,6 +38,16 @@ def draw_tokens(
         for row, token, logprob in zip(rows, tokens, _logprobs(group_RV, law, members, tokens), strict=True):
             drawn[row] = (token, logprob)
     return drawn
+
+
+def _alike(branches: Sequence[Branch], most: int) -> Iterator[tuple[Rule, list[int]]]:
+    """Rows that share a rule, `most` at a time."""
+    groups = dict[Rule, list[int]]()
+    for row, branch in enumerate(branches):
+        groups.setdefault(branch.rule, []).append(row)
+    for rule, rows in groups.items():
+        for first in range(0, len(rows), most):
+            yield rule, rows[first : first + most]
 
 
 def _logprobs(

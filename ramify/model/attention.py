@@ -1,6 +1,6 @@
 """Attention as the decoder sees it: the reference that judges every faster path, and dense batches for training.
 
-    R rows, S keys, H heads, K key-value heads, d head_dim, B sequences, T tokens each
+R rows, S keys, H heads, K key-value heads, d head_dim, B sequences, T tokens each
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Weights in safetensors (one file or sharded), laid out as Hugging Face lays them out. No pickle, no remote code.
 
-    R rows, D hidden width
+R rows, D hidden width
 """
 
 import json

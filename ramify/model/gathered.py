@@ -1,6 +1,6 @@
 """The fast path's plan in plain PyTorch, for devices without kernels: shared prefixes once, single rows together.
 
-    R rows, r rows of one product, S keys, H heads, K key-value heads, G = H / K, d head_dim
+R rows, r rows of one product, S keys, H heads, K key-value heads, G = H / K, d head_dim
 """
 
 from dataclasses import dataclass

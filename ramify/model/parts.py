@@ -1,6 +1,6 @@
 """The parts of a step's attention: which rows look at which run of positions.
 
-    R rows, r rows of one part, S keys of a part
+R rows, r rows of one part, S keys of a part
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A step of one row: every layer in one kernel call.
 
-    R rows, D width, h rotated pairs
+R rows, D width, h rotated pairs
 """
 
 import numpy as np

@@ -78,9 +78,7 @@ def draw_chain(random: Random, num_steps: int, ceiling: int) -> Chain:
     ValueError when `num_steps` < 1 or `ceiling` < 20 (too little room for every operator).
     """
     if num_steps < 1 or ceiling < 20:
-        raise ValueError(
-            f"a chain needs num_steps >= 1 and ceiling >= 20, got {num_steps}, {ceiling}"
-        )
+        raise ValueError(f"a chain needs num_steps >= 1 and ceiling >= 20, got {num_steps}, {ceiling}")
     factors = _draw_factors(random, ceiling) if random.random() < PRODUCT_SHARE else None
     start = factors[0] * factors[1] if factors else random.randint(3, min(ceiling // 2, 200))
     left = num_steps - (factors is not None)
@@ -109,9 +107,7 @@ def _draw_move(random: Random, value: int, ceiling: int, left: int) -> Move:
             return move
 
 
-def _try_move(
-    random: Random, operator: Operator, value: int, ceiling: int, left: int
-) -> Move | None:
+def _try_move(random: Random, operator: Operator, value: int, ceiling: int, left: int) -> Move | None:
     if operator in ("+", "-"):
         most = ceiling - value if operator == "+" else value - 2
         if left > 1 and most >= 4 and random.random() < PRODUCT_SHARE:

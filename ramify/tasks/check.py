@@ -14,12 +14,9 @@ MARK = "####"
 # A number must end where it seems to end: not "42/2", "42e3", "4,2" or "42.5.1". No number of a
 # problem is long, so a number of thousands of digits (which Python refuses to convert) is none.
 _END = r"(?![\w/^*+-]|[.,][0-9])"
-_ANSWER = re.compile(
-    r"####[ \t]*\$?(-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,20}|[0-9]{1,60})(?:\.[0-9]{1,60})?)" + _END
-)
+_ANSWER = re.compile(r"####[ \t]*\$?(-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,20}|[0-9]{1,60})(?:\.[0-9]{1,60})?)" + _END)
 _EQUATION = re.compile(
-    r"([0-9][0-9 .,+*/()-]*?|\([0-9 .,+*/()-]*?)\s*=\s*(-?[0-9][0-9,]{0,60}(?:\.[0-9]{1,60})?)"
-    + _END
+    r"([0-9][0-9 .,+*/()-]*?|\([0-9 .,+*/()-]*?)\s*=\s*(-?[0-9][0-9,]{0,60}(?:\.[0-9]{1,60})?)" + _END
 )
 _COMMUTES = re.compile(r"(\d+)([+*])(\d+)")
 

@@ -45,6 +45,13 @@ HARD = Mixture(
     ceilings=((300, 0.1), (999, 0.9)),
     expressions=0.35,
 )
+# What the trunk of the reward models studies: whoever judges must know more than whoever is judged.
+STUDY = Mixture(
+    num_steps=((2, 0.05), (3, 0.15), (4, 0.20), (5, 0.25), (6, 0.35)),
+    ceilings=((100, 0.05), (300, 0.15), (999, 0.80)),
+    expressions=0.20,
+    comparisons=0.8,
+)
 # The fixed mixture of every reported number: hard, but nearly always solvable by some sample.
 EVALUATION = Mixture(
     num_steps=((2, 0.10), (3, 0.20), (4, 0.25), (5, 0.25), (6, 0.20)),
@@ -69,18 +76,14 @@ def generate(seed: int, index: int, split: Split, mixture: Mixture = TRAINING) -
     raise AssertionError("count() ended")
 
 
-def stream(
-    seed: int, split: Split, mixture: Mixture = TRAINING, start: int = 0
-) -> Iterator[Problem]:
+def stream(seed: int, split: Split, mixture: Mixture = TRAINING, start: int = 0) -> Iterator[Problem]:
     """`generate` at `start`, `start + 1`, ... without end."""
     for index in count(start):
         yield generate(seed, index, split, mixture)
 
 
 def _draw_problem(random: Random, mixture: Mixture) -> Problem:
-    chain = draw_chain(
-        random, _weighted(random, mixture.num_steps), _weighted(random, mixture.ceilings)
-    )
+    chain = draw_chain(random, _weighted(random, mixture.num_steps), _weighted(random, mixture.ceilings))
     if random.random() < mixture.expressions:
         text, lines = render_expression(chain, random)
     else:

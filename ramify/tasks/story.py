@@ -48,9 +48,7 @@ def render_story(chain: Chain, random: Random, comparisons: float) -> tuple[str,
     cast = Cast(tuple(people), random.choice(THINGS))
     render = _one_person if random.random() < 1.0 - comparisons else _several_people
     sentences, wording = render(chain, cast, random)
-    lines = [
-        words.format(step.equation) for words, step in zip(wording, chain.steps(), strict=True)
-    ]
+    lines = [words.format(step.equation) for words, step in zip(wording, chain.steps(), strict=True)]
     return " ".join(sentences), lines
 
 

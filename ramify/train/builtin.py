@@ -4,7 +4,7 @@ Every stage leaves its result behind and is skipped when it is there already, so
 off goes on where it stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from tokenizers import Tokenizer
 
 from ramify.model.checkpoint import ValueHead, load
 from ramify.model.config import DecoderConfig
-from ramify.tasks import TRAINING, generate
+from ramify.model.decoder import Decoder
+from ramify.tasks import STUDY, TRAINING, generate
 from ramify.train.evaluate import evaluation_problems, greedy_right
 from ramify.train.export import export
 from ramify.train.extend import extend_decoder
-from ramify.train.initial import new_decoder, soften
+from ramify.train.initial import copy_decoder, new_decoder, soften
 from ramify.train.language import LanguageObjective
 from ramify.train.loop import Work, train
 from ramify.train.optimiser import Optimiser
@@ -28,7 +29,7 @@ from ramify.train.shapes import FULL, Budget, Scale, Shape, llama_config, reward
 from ramify.train.surprise import SurpriseObjective
 from ramify.train.vocabulary import train_tokenizer
 
-STAGES = ("target", "draft", "samples", "rewards", "report")
+STAGES = ("target", "draft", "samples", "study", "rewards", "report")
 MEASURED_PROBLEMS = 64
 
 
@@ -45,9 +46,7 @@ class Run:
     @property
     def drawn(self) -> Drawn:
         """The problems of the reward models: training ones, from a seed of their own."""
-        return Drawn(
-            seed=self.seed + 1, problems=self.scale.reward_problems, each=self.scale.reward_samples
-        )
+        return Drawn(seed=self.seed + 1, problems=self.scale.reward_problems, each=self.scale.reward_samples)
 
 
 def train_builtin(
@@ -74,13 +73,13 @@ def train_builtin(
     torch.manual_seed(seed)
     tokenizer = make_tokenizer(run)
     if "target" in stages:
-        make_language_model(
-            run, "target", tokenizer, scale.target, scale.target_budget, scale.softness
-        )
+        make_language_model(run, "target", tokenizer, scale.target, scale.target_budget, scale.softness)
     if "draft" in stages:
         make_language_model(run, "draft", tokenizer, scale.draft, scale.draft_budget)
     if "samples" in stages:
         make_samples(run, tokenizer)
+    if "study" in stages:
+        make_judge(run, tokenizer)
     if "rewards" in stages:
         make_rewards(run, tokenizer)
     if "report" in stages:
@@ -111,16 +110,20 @@ def make_language_model(
     config = llama_config(shape, tokenizer.get_vocab_size())
     decoder = new_decoder(DecoderConfig.from_hf(config), run.seed)
     objective = LanguageObjective(decoder, tokenizer, budget.batch, run.seed)
+    work = Work(folder=run.work / name, resume=run.resume)
+    train(objective, Optimiser(decoder, [], budget.rate), budget, work, _greedy(decoder, tokenizer))
+    soften(decoder, softness)
+    export(decoder, config, tokenizer, run.out / name)
+
+
+def _greedy(decoder: Decoder, tokenizer: Tokenizer) -> Callable[[], dict[str, float]]:
     problems = evaluation_problems(MEASURED_PROBLEMS)
 
     def measure() -> dict[str, float]:
         right = greedy_right(decoder, tokenizer, problems)
         return {"held_out_greedy": sum(right) / len(right)}
 
-    work = Work(folder=run.work / name, resume=run.resume)
-    train(objective, Optimiser(decoder, [], budget.rate), budget, work, measure)
-    soften(decoder, softness)
-    export(decoder, config, tokenizer, run.out / name)
+    return measure
 
 
 def make_samples(run: Run, tokenizer: Tokenizer) -> None:
@@ -131,13 +134,22 @@ def make_samples(run: Run, tokenizer: Tokenizer) -> None:
     draw_samples(load(run.out / "target").decoder, tokenizer, run.drawn, path)
 
 
+def make_judge(run: Run, tokenizer: Tokenizer) -> None:
+    """Train the target further, on problems of its hard end; it becomes the trunk of the rewards."""
+    target, budget = load(run.out / "target"), run.scale.study_budget
+    decoder = copy_decoder(target.decoder)
+    soften(decoder, 1 / run.scale.softness)  # as it was trained
+    objective = LanguageObjective(decoder, tokenizer, budget.batch, run.seed + 3, STUDY)
+    work = Work(folder=run.work / "study", resume=run.resume)
+    train(objective, Optimiser(decoder, [], budget.rate), budget, work, _greedy(decoder, tokenizer))
+    export(decoder, dict(target.config), tokenizer, run.work / "judge")
+
+
 def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
     """Train the shared trunk, to see slips and then with both heads; write it with each of them."""
-    target, scale = load(run.out / "target"), run.scale
+    target, scale = load(run.work / "judge"), run.scale
     decoder = extend_decoder(target.decoder, scale.reward_layers, scale.reward_lane)
-    seeing = SurpriseObjective(
-        decoder, target.decoder, tokenizer, scale.surprise_budget.batch, run.seed + 2
-    )
+    seeing = SurpriseObjective(decoder, target.decoder, tokenizer, scale.surprise_budget.batch, run.seed + 2)
     optimiser = Optimiser(decoder, [seeing.guide_1D], scale.surprise_budget.rate)
     work = Work(folder=run.work / "surprise", resume=run.resume)
     train(seeing, optimiser, scale.surprise_budget, work)

@@ -28,9 +28,7 @@ def evaluation_problems(count: int) -> list[Problem]:
     return [generate(EVALUATION_SEED, i, "held_out", EVALUATION) for i in range(count)]
 
 
-def solutions(
-    decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Problem], how: Sampling
-) -> list[list[int]]:
+def solutions(decoder: Decoder, tokenizer: Tokenizer, problems: Sequence[Problem], how: Sampling) -> list[list[int]]:
     """One solution for each problem, in order: token ids, the end token included."""
     prompts = [prompt_ids(tokenizer, problem) for problem in problems]
     ids: list[list[int]] = []
@@ -67,9 +65,7 @@ class Judged:
     process: list[list[float]]
 
 
-def judge(
-    orm: tuple[Decoder, Tensor], prm: tuple[Decoder, Tensor], groups: Sequence[list[Labelled]]
-) -> list[Judged]:
+def judge(orm: tuple[Decoder, Tensor], prm: tuple[Decoder, Tensor], groups: Sequence[list[Labelled]]) -> list[Judged]:
     """Score every sample with both reward models, each a trunk and its head [1, D]."""
     return [Judged(g, token_values(*orm, g), token_values(*prm, g)) for g in groups]
 
@@ -80,11 +76,7 @@ def reward_numbers(tokenizer: Tokenizer, judged: Sequence[Judged]) -> dict[str, 
     process = [v for j in judged for v in j.process]
     outcome = [v for j in judged for v in j.outcome]
     step = [(v[end], ok) for v, s in zip(process, samples, strict=True) for end, ok in s.lines]
-    token = [
-        (x, ok)
-        for v, s in zip(process, samples, strict=True)
-        for x, ok in zip(v, s.right, strict=True)
-    ]
+    token = [(x, ok) for v, s in zip(process, samples, strict=True) for x, ok in zip(v, s.right, strict=True)]
     middle = [(v[len(v) // 2], s.outcome) for v, s in zip(outcome, samples, strict=True)]
     ends = [s.outcome for s in samples]
     return {

@@ -37,9 +37,7 @@ class Labelled:
         return common_prefix(self.solution, self.canonical)
 
 
-def label(
-    tokenizer: Tokenizer, problem: Problem, prompt: list[int], solution: list[int]
-) -> Labelled:
+def label(tokenizer: Tokenizer, problem: Problem, prompt: list[int], solution: list[int]) -> Labelled:
     """Label one sample.
 
     The tokens of a right line are right. In the first wrong line the tokens are right up to where

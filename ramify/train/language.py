@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ramify.model.decoder import Decoder
-from ramify.tasks import Problem, generate
+from ramify.tasks import TRAINING, Mixture, Problem, generate
 from ramify.train.ragged import RaggedCausal, Rows
 from ramify.train.vocabulary import BEGIN_ID, END_ID
 
@@ -30,23 +30,28 @@ def text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
 class LanguageObjective:
     """Cross entropy of the solution and the end token; the problem's own text counts a tenth.
 
-    Step `i` reads problems `i * batch` ... of the training split, each once.
+    Step `i` reads problems `i * batch` ... of the training split of `mixture`, each once.
     """
 
-    def __init__(self, decoder: Decoder, tokenizer: Tokenizer, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        batch: int,
+        seed: int,
+        mixture: Mixture = TRAINING,
+    ) -> None:
         self.decoder, self.tokenizer = decoder, tokenizer
-        self.batch, self.seed = batch, seed
+        self.batch, self.seed, self.mixture = batch, seed, mixture
         self.modules = nn.ModuleDict({"decoder": decoder})
 
     def loss(self, step: int) -> tuple[Tensor, int]:
         """The weighted mean over the rows of one batch, in nats, and the number of rows."""
         problems = [
-            generate(self.seed, index, "train")
+            generate(self.seed, index, "train", self.mixture)
             for index in range(step * self.batch, (step + 1) * self.batch)
         ]
-        pairs = sorted(
-            (self._pair(problem) for problem in problems), key=lambda p: len(p[0]) + len(p[1])
-        )
+        pairs = sorted((self._pair(problem) for problem in problems), key=lambda p: len(p[0]) + len(p[1]))
         targets, weights = [], []
         for prompt, solution in pairs:
             targets += [*prompt[1:], *solution]

@@ -36,9 +36,7 @@ class Optimiser:
         muon = torch.optim.Muon(
             inner, lr=rate, momentum=0.95, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
         )
-        adamw = torch.optim.AdamW(
-            outer, lr=rate * ADAMW_SHARE, betas=(0.9, 0.98), weight_decay=0.0, fused=True
-        )
+        adamw = torch.optim.AdamW(outer, lr=rate * ADAMW_SHARE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
         self.parts: tuple[tuple[torch.optim.Optimizer, float], ...] = (
             (muon, rate),
             (adamw, rate * ADAMW_SHARE),

@@ -64,9 +64,7 @@ class RaggedCausal:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
-    def __call__(
-        self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor
-    ) -> Tensor:
+    def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
         if spec.softcap is not None or spec.window is not None:
             raise NotImplementedError("training covers plain causal attention only")
         return torch.cat(

@@ -100,8 +100,6 @@ def token_values(decoder: Decoder, head_1D: Tensor, samples: list[Labelled]) -> 
         part = samples[first : first + 48]
         rows = Rows.of([s.prompt + s.solution for s in part])
         hidden_RD = decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows))
-        value_R = (hidden_RD.float() @ head_1D[0].float()).split(
-            [len(s.prompt + s.solution) for s in part]
-        )
+        value_R = (hidden_RD.float() @ head_1D[0].float()).split([len(s.prompt + s.solution) for s in part])
         values += [v[len(s.prompt) :].tolist() for v, s in zip(value_R, part, strict=True)]
     return values

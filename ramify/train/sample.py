@@ -32,9 +32,7 @@ class DenseCache:
         """Forget every sequence that is not in the bool mask."""
         self.k_LBKSd, self.v_LBKSd = self.k_LBKSd[:, alive_B], self.v_LBKSd[:, alive_B]
 
-    def __call__(
-        self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor
-    ) -> Tensor:
+    def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
         batch, length = self.positions_BT.shape
         last = int(self.positions_BT.max()) + 1
         place = (torch.arange(batch)[:, None], slice(None), self.positions_BT)
@@ -80,18 +78,14 @@ def complete(decoder: Decoder, prompts: list[list[int]], how: Sampling) -> list[
             break
         if alive_B.float().mean() < COMPACT_BELOW:
             cache.keep(alive_B)
-            owners_B, positions_B, tokens_B, alive_B = (
-                x[alive_B] for x in (owners_B, positions_B, tokens_B, alive_B)
-            )
+            owners_B, positions_B, tokens_B, alive_B = (x[alive_B] for x in (owners_B, positions_B, tokens_B, alive_B))
         cache.positions_BT = positions_B[:, None]
         hidden_BD = decoder(tokens_B, positions_B, cache)
         positions_B = positions_B + 1
     return [[token for token in row if token != NOTHING] for row in answers_BT.tolist()]
 
 
-def _prefill(
-    decoder: Decoder, prompts: list[list[int]], limit: int
-) -> tuple[DenseCache, Tensor, Tensor]:
+def _prefill(decoder: Decoder, prompts: list[list[int]], limit: int) -> tuple[DenseCache, Tensor, Tensor]:
     """The cache after the prompts, their last hidden rows [B, D], and their lengths [B]."""
     lengths_B = torch.tensor([len(p) for p in prompts])
     batch, width = len(prompts), int(lengths_B.max())

@@ -55,6 +55,7 @@ class Scale:
     draft: Shape
     target_budget: Budget
     draft_budget: Budget
+    study_budget: Budget
     surprise_budget: Budget
     reward_budget: Budget
     softness: float
@@ -71,6 +72,7 @@ FULL = Scale(
     draft=Shape(width=96, layers=2, heads=2, kv_heads=1, inner=256),
     target_budget=Budget(steps=4400, batch=48, rate=6e-3, warmup=100, decay=2600),
     draft_budget=Budget(steps=1500, batch=48, rate=6e-3, warmup=100, decay=1100),
+    study_budget=Budget(steps=3000, batch=48, rate=3e-3, warmup=50, decay=2900),
     surprise_budget=Budget(steps=320, batch=32, rate=6e-3, warmup=30, decay=110),
     reward_budget=Budget(steps=700, batch=32, rate=4e-3, warmup=40, decay=620),
     softness=1.4,
@@ -86,6 +88,7 @@ TINY = Scale(
     draft=Shape(width=16, layers=1, heads=1, kv_heads=1, inner=32),
     target_budget=Budget(steps=6, batch=4, rate=6e-3, warmup=2, decay=2),
     draft_budget=Budget(steps=4, batch=4, rate=6e-3, warmup=2, decay=2),
+    study_budget=Budget(steps=3, batch=4, rate=3e-3, warmup=2, decay=2),
     surprise_budget=Budget(steps=3, batch=4, rate=2e-3, warmup=2, decay=2),
     reward_budget=Budget(steps=4, batch=4, rate=2e-3, warmup=2, decay=2),
     softness=1.4,
@@ -123,9 +126,7 @@ def llama_config(shape: Shape, vocab_size: int) -> dict[str, Any]:
     }
 
 
-def reward_config(
-    target: dict[str, Any], trunk: DecoderConfig, architecture: str
-) -> dict[str, Any]:
+def reward_config(target: dict[str, Any], trunk: DecoderConfig, architecture: str) -> dict[str, Any]:
     """The config.json of a reward model whose trunk grew from a target: one number a token."""
     return {
         **target,

@@ -31,9 +31,7 @@ class SurpriseObjective:
     Step `i` reads problems `i * batch` ... of the training split under `seed`.
     """
 
-    def __init__(
-        self, decoder: Decoder, target: Decoder, tokenizer: Tokenizer, batch: int, seed: int
-    ) -> None:
+    def __init__(self, decoder: Decoder, target: Decoder, tokenizer: Tokenizer, batch: int, seed: int) -> None:
         self.decoder, self.target, self.tokenizer = decoder, target, tokenizer
         self.batch, self.seed = batch, seed
         self.digits = [text_ids(tokenizer, digit)[0] for digit in "0123456789"]

@@ -26,9 +26,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     ValueError when `vocab_size` is under 258: 256 bytes, the begin and the end token.
     """
     if vocab_size < 258:
-        raise ValueError(
-            f"vocab_size must be at least 258 (every byte and two marks), got {vocab_size}"
-        )
+        raise ValueError(f"vocab_size must be at least 258 (every byte and two marks), got {vocab_size}")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -21,6 +21,7 @@ def tiny(monkeypatch):
         monkeypatch.setattr(bench, "NEW", 4)
         monkeypatch.setattr(bench, "VOCABULARY", 101)
     monkeypatch.setattr(prefix, "BRANCHES", 6)
+    monkeypatch.setattr(prefix, "PAGES_ALONE", 96 // 16 + 4)
 
 
 def test_decode_has_a_row_for_each_bound():
@@ -30,9 +31,9 @@ def test_decode_has_a_row_for_each_bound():
     assert all(row["baseline"] in ("transformers sdpa", "transformers eager") for row in rows)
 
 
-def test_prefix_has_both_baselines():
+def test_prefix_has_all_baselines():
     rows = prefix.run(rounds=1)
-    assert [row["name"] for row in rows] == ["vs_transformers", "vs_unshared"]
+    assert [row["name"] for row in rows] == ["vs_transformers", "vs_unshared", "vs_apart"]
     assert all(row["ratio"] > 0 and row["foreign_cores"] >= 0 for row in rows)
 
 

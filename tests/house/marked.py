@@ -1,8 +1,8 @@
 """Passages of a document that are made from the code, between two markers:
 
-    <!-- made: tree -->
-    ...
-    <!-- end: tree -->
+<!-- made: tree -->
+...
+<!-- end: tree -->
 """
 
 import re

@@ -1,6 +1,6 @@
 """Models and tokenizers that other people made, against numbers that other people computed.
 
-    R rows, V vocabulary
+R rows, V vocabulary
 """
 
 import json

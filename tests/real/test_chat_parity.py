@@ -13,7 +13,7 @@ from tests.real.templates import TEMPLATES
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
 ASK = {"role": "user", "content": "  What is 2 < 3 & 'x'?\n"}
 SAY = {"role": "assistant", "content": "<think>\nhm\n</think>\n\nIt is é 日本. "}
-SYSTEM = {"role": "system", "content": " Be \"brief\". "}
+SYSTEM = {"role": "system", "content": ' Be "brief". '}
 CALL = {
     "role": "assistant",
     "content": None,

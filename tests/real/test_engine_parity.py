@@ -1,6 +1,6 @@
 """The engine against `transformers`: ragged batches, prompts in chunks, forks, truncations, pages, in every mode.
 
-    V vocabulary, n rows read at once, D hidden width
+V vocabulary, n rows read at once, D hidden width
 """
 
 from functools import cache

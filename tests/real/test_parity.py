@@ -1,6 +1,6 @@
 """Our decoder against `transformers`, architecture by architecture: logits within 1e-4 in fp32.
 
-    R rows, V vocabulary
+R rows, V vocabulary
 """
 
 from dataclasses import replace

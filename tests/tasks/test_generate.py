@@ -22,9 +22,7 @@ def test_first_problem_is_what_it_was() -> None:
 
 def test_no_text_on_both_sides() -> None:
     train = {generate(seed, i, "train").text for seed in (0, 1) for i in range(1000)}
-    held_out = {
-        generate(seed, i, "held_out", EVALUATION).text for seed in (0, 2024) for i in range(300)
-    }
+    held_out = {generate(seed, i, "held_out", EVALUATION).text for seed in (0, 2024) for i in range(300)}
     assert not train & held_out
     assert all(split_of(text) == "train" for text in train)
     assert all(split_of(text) == "held_out" for text in held_out)

@@ -20,7 +20,7 @@ FILES = {
     "tokenizer.json",
     "tokenizer_config.json",
 }
-TRAINING_STAGES = ("target", "draft", "samples", "rewards")
+TRAINING_STAGES = ("target", "draft", "samples", "study", "rewards")
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_folders_are_complete(made: Path) -> None:
     for name in MODELS:
         assert {path.name for path in (made / name).iterdir()} == FILES
-    kinds = {
-        n: json.loads((made / n / "config.json").read_text())["architectures"][0] for n in MODELS
-    }
+    kinds = {n: json.loads((made / n / "config.json").read_text())["architectures"][0] for n in MODELS}
     assert kinds == {
         "target": "LlamaForCausalLM",
         "draft": "LlamaForCausalLM",

@@ -60,9 +60,7 @@ def right_text(tokenizer: Tokenizer, text: str, end: bool = True) -> tuple[str, 
         ("", "", [False], False),
     ],
 )
-def test_labels(
-    tokenizer: Tokenizer, text: str, kept: str, lines: list[bool], outcome: bool
-) -> None:
+def test_labels(tokenizer: Tokenizer, text: str, kept: str, lines: list[bool], outcome: bool) -> None:
     assert right_text(tokenizer, text) == (kept, lines, outcome)
 
 

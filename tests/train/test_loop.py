@@ -20,9 +20,7 @@ BUDGET = Budget(steps=30, batch=4, rate=1e-2, warmup=3, decay=10)
 
 
 def new_objective(seed: int = 0) -> LanguageObjective:
-    tokenizer: Tokenizer = train_tokenizer(
-        (generate(0, i, "train").solution for i in range(40)), 280
-    )
+    tokenizer: Tokenizer = train_tokenizer((generate(0, i, "train").solution for i in range(40)), 280)
     config = llama_config(TINY.target, tokenizer.get_vocab_size())
     decoder = new_decoder(DecoderConfig.from_hf(config), seed)
     return LanguageObjective(decoder, tokenizer, BUDGET.batch, seed)
@@ -31,9 +29,7 @@ def new_objective(seed: int = 0) -> LanguageObjective:
 def run(folder: Path, budget: Budget, resume: bool = True) -> LanguageObjective:
     objective = new_objective()
     optimiser = Optimiser(objective.decoder, [], budget.rate)
-    train(
-        objective, optimiser, budget, Work(folder=folder, log_every=5, save_every=10, resume=resume)
-    )
+    train(objective, optimiser, budget, Work(folder=folder, log_every=5, save_every=10, resume=resume))
     return objective
 
 

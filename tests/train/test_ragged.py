@@ -14,17 +14,12 @@ SPEC = AttentionSpec(0.35)
 def test_equals_dense(lengths: list[int]) -> None:
     rows = Rows.of([[1] * n for n in lengths])
     generator = torch.Generator().manual_seed(0)
-    q, k, v = (
-        torch.randn(sum(lengths), heads, 8, generator=generator, requires_grad=True)
-        for heads in (4, 2, 2)
-    )
+    q, k, v = (torch.randn(sum(lengths), heads, 8, generator=generator, requires_grad=True) for heads in (4, 2, 2))
     got = RaggedCausal(rows)(0, SPEC, q, k, v)
     want = torch.cat(
         [
             DenseCausal(1, n)(0, SPEC, *parts)
-            for n, *parts in zip(
-                lengths, *(torch.split(x, lengths) for x in (q, k, v)), strict=True
-            )
+            for n, *parts in zip(lengths, *(torch.split(x, lengths) for x in (q, k, v)), strict=True)
         ]
     )
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)

@@ -42,9 +42,7 @@ def test_numbers_are_in_the_window(report: dict[str, Any]) -> None:
 def test_greedy_answers_are_the_reported_ones(report: dict[str, Any], measured: Measured) -> None:
     """Problem by problem; one in sixteen may differ, where rounding breaks a tie."""
     reported = [c == "1" for c in report["greedy_right"][:PROBLEMS]]
-    assert (
-        sum(a != b for a, b in zip(reported, measured.greedy_right, strict=True)) <= PROBLEMS // 16
-    )
+    assert sum(a != b for a, b in zip(reported, measured.greedy_right, strict=True)) <= PROBLEMS // 16
 
 
 def test_rewards_are_as_good_as_reported(report: dict[str, Any], measured: Measured) -> None:
@@ -55,10 +53,7 @@ def test_rewards_are_as_good_as_reported(report: dict[str, Any], measured: Measu
 
 def test_parameters_are_the_reported_ones(report: dict[str, Any]) -> None:
     for name in MODELS:
-        assert (
-            load(BUILTIN / name).decoder.num_parameters
-            == report["parameters"][f"{name}_parameters"]
-        )
+        assert load(BUILTIN / name).decoder.num_parameters == report["parameters"][f"{name}_parameters"]
 
 
 def test_size_and_no_problem_twice() -> None:

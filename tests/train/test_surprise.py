@@ -30,9 +30,7 @@ def test_surprise_is_the_targets() -> None:
     rows = Rows.of([list(range(2, 40))])
     streams: list[torch.Tensor] = []
     with torch.no_grad():
-        objective.decoder(
-            rows.tokens_R, rows.positions_R, RaggedCausal(rows), lambda _, h: streams.append(h)
-        )
+        objective.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows), lambda _, h: streams.append(h))
         hidden_RD = objective.target(rows.tokens_R, rows.positions_R, RaggedCausal(rows))
         logits_RV = objective.target.logits(hidden_RD[:-1])
     want = F.cross_entropy(logits_RV, rows.tokens_R[1:], reduction="none")

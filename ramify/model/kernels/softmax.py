@@ -43,9 +43,7 @@ def weigh(
     for task in numba.prange(heads_kv * blocks):
         head, a = task // blocks, task % blocks * COLUMNS
         z = min(a + COLUMNS, columns)
-        _weigh_columns(
-            score_KSM[head], a, begin_M[a:z], end_M[a:z], scale, cap, top_KM[head, a:z], mass_KM[head, a:z]
-        )
+        _weigh_columns(score_KSM[head], a, begin_M[a:z], end_M[a:z], scale, cap, top_KM[head, a:z], mass_KM[head, a:z])
 
 
 @kernel()
