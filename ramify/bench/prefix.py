@@ -1,10 +1,10 @@
 """What sharing a prefix buys: 64 branches of one prompt of 1,024 tokens, decoding.
 
-    shared      pages are stored once, and read once for all branches
-    apart       pages are stored once, but every branch reads them by itself
-    unshared    sharing off: every branch has its own copy of the prompt and reads that
-    peer        `transformers` going on from one prefilled prompt with 64 copies of its cache, which is kinder to it
-                than its `num_return_sequences`: that reads the prompt 64 times
+shared      pages are stored once, and read once for all branches
+apart       pages are stored once, but every branch reads them by itself
+unshared    sharing off: every branch has its own copy of the prompt and reads that
+peer        `transformers` going on from one prefilled prompt with 64 copies of its cache, which is kinder to it
+            than its `num_return_sequences`: that reads the prompt 64 times
 """
 
 from collections.abc import Callable

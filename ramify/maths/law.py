@@ -47,7 +47,7 @@ def inverse_cdf(mass_RK: Tensor, uniform_R: Tensor) -> Tensor:
     of 32,000 all but a few hundred additions can then be done side by side.
     """
     block_RnB = _blocks(mass_RK)
-    total_Rn = torch.cat([rows_rnB.double().sum(-1) for rows_rnB in block_RnB.split(8)])  # 8 rows stay in the cache
+    total_Rn = torch.cat([rows_rnB.double().sum(-1) for rows_rnB in torch.split(block_RnB, 8)])  # 8 rows stay in the cache
     sum_Rn = total_Rn.cumsum(-1)
     target_R = uniform_R * sum_Rn[:, -1]
     block_R = _first_above(sum_Rn, target_R)
@@ -64,7 +64,7 @@ def _blocks(mass_RK: Tensor) -> Tensor:
         return mass_RK[:, None]
     if lacking := -count % BLOCK:
         mass_RK = torch.nn.functional.pad(mass_RK, (0, lacking))
-    return mass_RK.unflatten(-1, (-1, BLOCK))
+    return mass_RK.view(len(mass_RK), -1, BLOCK)
 
 
 def _first_above(sum_RK: Tensor, target_R: Tensor) -> Tensor:
