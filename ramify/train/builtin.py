@@ -26,6 +26,7 @@ from ramify.train.report import write_report
 from ramify.train.reward import RewardObjective
 from ramify.train.samples import Drawn, draw_samples, read_samples
 from ramify.train.shapes import FULL, Budget, Scale, Shape, llama_config, reward_config
+from ramify.train.slips import Slips
 from ramify.train.surprise import SurpriseObjective
 from ramify.train.vocabulary import train_tokenizer
 
@@ -154,7 +155,8 @@ def make_rewards(run: Run, tokenizer: Tokenizer) -> None:
     work = Work(folder=run.work / "surprise", resume=run.resume)
     train(seeing, optimiser, scale.surprise_budget, work)
     samples = read_samples(tokenizer, run.drawn, run.work / "samples.jsonl")
-    objective = RewardObjective(decoder, samples, scale.reward_budget.batch, run.seed)
+    slips = Slips(tokenizer, run.seed + 4)
+    objective = RewardObjective(decoder, samples, slips, scale.reward_budget.batch, run.seed)
     optimiser = Optimiser(decoder, [*objective.heads.values()], scale.reward_budget.rate)
     work = Work(folder=run.work / "rewards", resume=run.resume)
     train(objective, optimiser, scale.reward_budget, work)

@@ -21,6 +21,7 @@ from ramify.model.decoder import Decoder
 from ramify.train.initial import value_head
 from ramify.train.labels import Labelled
 from ramify.train.ragged import RaggedCausal, Rows
+from ramify.train.slips import Slips
 
 
 @dataclass(slots=True)
@@ -32,32 +33,37 @@ class Targets:
     outcome: list[float] = field(default_factory=list)
     outcome_weight: list[float] = field(default_factory=list)
 
-    def add(self, start: int, sample: Labelled) -> None:
-        """Append the targets of a sample whose prompt begins at row `start`."""
+    def add(self, start: int, sample: Labelled, sampled: bool = True) -> None:
+        """Append the targets of a sample whose prompt begins at row `start`.
+
+        One that was not `sampled` tells nothing of the outcome before its slip, or before its end if it has none.
+        """
         count = len(sample.solution)
         first = start + len(sample.prompt)
         self.rows += range(first, first + count)
         self.right += map(float, sample.right)
         self.outcome += [float(sample.outcome)] * count
-        self.outcome_weight += [1.0 / count] * (count - 1) + [1.0]
+        silent = 0 if sampled else min(sum(sample.right), count - 1)
+        self.outcome_weight += [0.0] * silent + [1.0 / count] * (count - 1 - silent) + [1.0]
 
 
 class RewardObjective:
     """The sum of both heads' cross entropies.
 
-    Step `i` reads the next `batch` samples of an order that is shuffled anew every epoch.
+    Step `i` reads the next `batch` samples of an order that is shuffled anew every epoch, and half as many slips.
     """
 
     def __init__(
         self,
         decoder: Decoder,
         samples: list[Labelled],
+        slips: Slips,
         batch: int,
         seed: int,
     ) -> None:
         if len(samples) < batch:
             raise ValueError(f"a batch of {batch} needs as many samples, there are {len(samples)}")
-        self.decoder, self.samples = decoder, samples
+        self.decoder, self.samples, self.slips = decoder, samples, slips
         self.batch, self.seed = batch, seed
         self.outcome_1D = value_head(decoder.config.hidden_size)
         self.process_1D = value_head(decoder.config.hidden_size)
@@ -66,11 +72,14 @@ class RewardObjective:
 
     def loss(self, step: int) -> tuple[Tensor, int]:
         """The loss of one batch in nats and the number of its rows."""
-        batch = sorted(self._batch(step), key=lambda s: len(s.prompt) + len(s.solution))
-        rows = Rows.of([s.prompt + s.solution for s in batch])
+        half = self.batch // 2
+        slips = [self.slips[index] for index in range(step * half, (step + 1) * half)]
+        read = [(sample, True) for sample in self._batch(step)] + [(slip, False) for slip in slips]
+        read.sort(key=lambda pair: len(pair[0].prompt) + len(pair[0].solution))
+        rows = Rows.of([sample.prompt + sample.solution for sample, _ in read])
         targets, start = Targets(), 0
-        for sample in batch:
-            targets.add(start, sample)
+        for sample, sampled in read:
+            targets.add(start, sample, sampled)
             start += len(sample.prompt) + len(sample.solution)
         with torch.autocast("cpu", torch.bfloat16):
             hidden_RD = self.decoder(rows.tokens_R, rows.positions_R, RaggedCausal(rows))

@@ -74,7 +74,7 @@ FULL = Scale(
     draft_budget=Budget(steps=1500, batch=48, rate=6e-3, warmup=100, decay=1100),
     study_budget=Budget(steps=3000, batch=48, rate=3e-3, warmup=50, decay=2900),
     surprise_budget=Budget(steps=320, batch=32, rate=6e-3, warmup=30, decay=110),
-    reward_budget=Budget(steps=700, batch=32, rate=4e-3, warmup=40, decay=620),
+    reward_budget=Budget(steps=1000, batch=32, rate=4e-3, warmup=40, decay=900),
     softness=1.4,
     reward_layers=2,
     reward_lane=32,
