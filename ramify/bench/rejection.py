@@ -1,63 +1,151 @@
 """What rejecting early saves: tokens that best-of-n needs for the reward that speculative rejection reaches.
 
-Both run on the same problems with the same reward and the same pages. Best-of-n's expected reward for every n comes
-from one large group of draws a problem, without bias: the expected maximum of n of M draws without replacement,
+Both run on the same problems with the same reward model, and both read what several candidates have in common once: a
+token counts when the target reads it, not when a sibling draws the same. Best-of-n's reward and tokens for every n come
+from one large group of M draws a problem, without bias. Of n among M draws without replacement,
 
-    E[max of n] = sum_i r_(i) * C(i - 1, n - 1) / C(M, n)        r_(1) <= ... <= r_(M)
+    E[max of n]   = sum_i r_(i) * C(i - 1, n - 1) / C(M, n)      r_(1) <= ... <= r_(M)
+    E[tokens]     = sum_v 1 - C(M - c_v, n) / C(M, n)            v a beginning of drawn texts, c_v draws begin so
 
-so its curve is smooth and the n that reaches a given reward can be read off it.
+so its curve is smooth, and the n that reaches a given reward can be read off it.
+
+Rejecting early pays where most candidates go wrong and do so early, so the bound stands on the hard end of the
+problems at a temperature at which the target slips often. At temperature 1 on the usual mixture half of all samples
+are right, best-of-n has little left to find after a few of them, and so rejection has little left to save.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma
+from random import Random
 from statistics import fmean
 from typing import Any
 
-from ramify.api import LM, load, problems
+from ramify.api import LM, load
 from ramify.bench.measure import Row, row
 from ramify.core.ledger import Ledger
 from ramify.core.results import Result
 from ramify.core.types import Budget
+from ramify.tasks import EVALUATION, HARD, Mixture, generate
 
-PROBLEMS = 40
+PROBLEMS = 16
 DRAWS = 512  # a problem, for best-of-n's curve
-CANDIDATES = 128
-PAGE_SIZE = 4
-ROOM = 12  # generated tokens a candidate that fit at the start
+CANDIDATES = 256
+RUNS = 2  # of speculative rejection on every problem
+PAGE_SIZE = 1  # pages as fine as tokens: the budget below is in tokens
+ROOM = 2  # tokens a candidate that fit at the start
 REWARD = "builtin-prm"
+RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Problems and a temperature."""
+
+    name: str
+    mixture: Mixture
+    temperature: float
+    bound: float | None
+
+
+SETTINGS = (
+    Setting("tokens_at_equal_reward", HARD, 1.5, 4.0),
+    Setting("same, where slips are rare", EVALUATION, 1.0, None),
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Best-of-n's draws of one problem: their rewards in order, and how many draws share each beginning."""
+
+    rewards: Sequence[float]
+    shared: Counter[int]  # draws that begin with it -> beginnings that are read
+    prompt: int
+
+    @classmethod
+    def of(cls, result: Result) -> "Group":
+        """Every draw of a best-of-n."""
+        texts = [c.token_ids for c in result.candidates]
+        begun = Counter(tuple(text[:end]) for text in texts for end in range(1, len(text)))
+        return cls(
+            sorted(c.score or 0.0 for c in result.candidates), Counter(begun.values()), result.ledger.prompt_tokens
+        )
+
+    def reward(self, n: int) -> float:
+        """The expected best of n."""
+        return expected_maximum(self.rewards, n)
+
+    def tokens(self, n: int) -> float:
+        """Tokens that the target is expected to read for n."""
+        most = len(self.rewards)
+        missed = {
+            c: exp(_log_choose(most - c, n) - _log_choose(most, n)) if most - c >= n else 0.0 for c in self.shared
+        }
+        return self.prompt + sum(count * (1.0 - missed[c]) for c, count in self.shared.items())
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """What speculative rejection did on all problems."""
+    """What speculative rejection reached on one problem: the chosen one's reward, and tokens that the target read."""
 
-    reward: float  # mean of the chosen candidates'
-    tokens: float  # generated, a problem
-    ledger: Ledger
+    reward: float
+    tokens: float
 
 
 def run(*, model: str = "builtin", seed: int = 0, progress: Callable[[str], None] = lambda text: None) -> list[Row]:
-    """Rows tokens_at_equal_reward (ratio), recomputed, reward_tokens, and the curve beside them."""
+    """Rows tokens_at_equal_reward (ratio), recomputed, reward_tokens, and the ratio where slips are rare."""
+    ledger, rows = Ledger(), list[Row]()
     with load(model, page_size=PAGE_SIZE, kv_gib=1.0) as lm:
-        prompts = [problem.prompt for problem in problems(PROBLEMS, seed)]
-        progress(f"best-of-{DRAWS} on {PROBLEMS} problems")
-        draws = _search(lm, prompts, "best-of-n", seed, n=DRAWS)
-        progress(f"speculative rejection from {CANDIDATES} candidates")
-        rejection = _reject(lm, prompts, seed + 10_000)
-    scores = [sorted(c.score or 0.0 for c in result.candidates) for result in draws]
-    length = fmean(c.tokens for result in draws for c in result.candidates)
-    n = samples_for(scores, rejection.reward)
-    ratio = n * length / rejection.tokens
-    ledger = rejection.ledger
+        for setting in SETTINGS:
+            rows.append(_measure(lm, setting, seed, ledger, progress))
     read = ledger.model(REWARD).tokens / (ledger.generated_tokens + ledger.prompt_tokens)
-    curve = {str(k): fmean(expected_maximum(s, k) for s in scores) for k in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
-    more: dict[str, Any] = {"baseline": "best-of-n", "ratio": ratio, "reward": rejection.reward, "best_of_n": n}
-    return [
-        row("tokens_at_equal_reward", ratio, "times as many", 4.0, tokens=rejection.tokens, curve=curve, **more),
+    rows[1:1] = [
         row("recomputed", float(ledger.recomputed_tokens), "tokens", 0.0, most=True),
         row("reward_tokens", read, "of tokens drawn and prompts", 1.05, most=True),
     ]
+    return rows
+
+
+def _measure(lm: LM, setting: Setting, seed: int, ledger: Ledger, progress: Callable[[str], None]) -> Row:
+    prompts = [generate(seed, i, "held_out", setting.mixture).prompt for i in range(PROBLEMS)]
+    groups, rejections = list[Group](), list[Rejection]()
+    for i, prompt in enumerate(prompts, 1):
+        progress(f"{setting.name}: problem {i} of {PROBLEMS}")
+        draws = _search(lm, prompt, setting, "best-of-n", seed, n=DRAWS)
+        groups.append(Group.of(draws))
+        pages = (len(lm.encode(prompt)) + CANDIDATES * ROOM) // PAGE_SIZE
+        seeds = range(seed + 1, seed + 1 + RUNS)
+        budget = Budget(pages=pages)
+        method = "speculative-rejection"
+        runs = [_search(lm, prompt, setting, method, s, n=CANDIDATES, budget=budget) for s in seeds]
+        for result in runs:
+            ledger.add(result.ledger)
+        tokens = fmean(result.ledger.model("target").tokens for result in runs)
+        rejections.append(Rejection(fmean(result.best.score or 0.0 for result in runs), tokens))
+    ratio, n = compared(groups, rejections)
+    reached = {"reward": fmean(r.reward for r in rejections), "tokens": fmean(r.tokens for r in rejections)}
+    more: dict[str, Any] = {"baseline": "best-of-n", "ratio": ratio, "best_of_n": n, **reached}
+    more |= {"interval": interval(groups, rejections, seed), "curve": list(_curve(groups))}
+    return row(setting.name, ratio, "times as many", setting.bound, **more)
+
+
+def compared(groups: Sequence[Group], rejections: Sequence[Rejection]) -> tuple[float, float]:
+    """How many times as many tokens best-of-n reads for the same mean reward, and its n."""
+    n = samples_for([g.rewards for g in groups], fmean(r.reward for r in rejections))
+    low, share = int(n), n - int(n)
+    at = [fmean(g.tokens(k) for g in groups) for k in (low, min(low + 1, len(groups[0].rewards)))]
+    return (at[0] + share * (at[1] - at[0])) / fmean(r.tokens for r in rejections), n
+
+
+def interval(groups: Sequence[Group], rejections: Sequence[Rejection], seed: int) -> list[float]:
+    """95% of the ratio, by drawing problems again."""
+    random, ratios = Random(f"interval/{seed}"), list[float]()
+    for _ in range(RESAMPLES):
+        chosen = random.choices(range(len(groups)), k=len(groups))
+        ratios.append(compared([groups[i] for i in chosen], [rejections[i] for i in chosen])[0])
+    ratios.sort()
+    return [ratios[int(0.025 * RESAMPLES)], ratios[int(0.975 * RESAMPLES)]]
 
 
 def expected_maximum(scores: Sequence[float], n: int) -> float:
@@ -80,21 +168,16 @@ def samples_for(scores: Sequence[Sequence[float]], reward: float) -> float:
     return low + min(1.0, max(0.0, (reward - a) / (b - a))) if b > a else float(low)
 
 
-def _reject(lm: LM, prompts: Sequence[str], seed: int) -> Rejection:
-    results = []
-    for i, prompt in enumerate(prompts):  # pages follow the prompt, so that every problem has the same room
-        tokens = int(len(lm.encode(prompt)) + CANDIDATES * (ROOM + PAGE_SIZE / 2))
-        budget = Budget(pages=tokens // PAGE_SIZE)
-        results += _search(lm, [prompt], "speculative-rejection", seed + i, n=CANDIDATES, budget=budget)
-    ledger = Ledger()
-    for result in results:
-        ledger.add(result.ledger)
-    reward = fmean(result.best.score or 0.0 for result in results)
-    return Rejection(reward, ledger.generated_tokens / len(results), ledger)
+def _curve(groups: Sequence[Group]) -> Iterator[dict[str, float]]:
+    n = 1
+    while n <= len(groups[0].rewards):
+        yield {"n": n, "reward": fmean(g.reward(n) for g in groups), "tokens": fmean(g.tokens(n) for g in groups)}
+        n *= 2
 
 
-def _search(lm: LM, prompts: Sequence[str], method: str, seed: int, **options: Any) -> list[Result]:
-    return lm.search_many(prompts, method, seed=seed, reward=REWARD, temperature=1.0, max_tokens=200, **options)
+def _search(lm: LM, prompt: str, setting: Setting, method: str, seed: int, **options: Any) -> Result:
+    temperature = setting.temperature
+    return lm.search(prompt, method, seed=seed, reward=REWARD, temperature=temperature, max_tokens=200, **options)
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -1,5 +1,6 @@
 """`ramify demo`: branching at work on the built-in model, in a few minutes."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,8 @@ from ramify.core.strict import finite, whole
 
 PLOT = Path("runs/demo.png")
 METHOD, BRANCHES, REWARD = "speculative-rejection", 24, "builtin-prm"
-LOOK_AT = 32  # problems among which a hard one is looked for
+LOOK_AT = 32  # problems among which those that greedy decoding misses are looked for
+EXAMPLES = 6  # of them are tried by branching
 
 
 def demo(
@@ -46,36 +48,55 @@ def demo(
         held_out = draw_problems(problems, seed)
         bench = Bench(lm, held_out, [seed], REWARD, {}, 0.3, progress)
         bench.calibrate()
-        number, greedy = _hard_one(lm, held_out[:LOOK_AT], seed)
         wishes = bench.options(lookup("method", METHOD), BRANCHES)
-        tree = lm.search(held_out[number].prompt, METHOD, seed=seed, **wishes)
+        examples = _examples(lm, held_out[:LOOK_AT], seed, wishes)
+        example = next((e for e in examples if e.solved), examples[0])
         if not as_json:
-            _show_tree(number, held_out[number], greedy, tree)
+            _show_tree(example, examples)
             out().print(f"\n[bold]2. The same compute for every method[/], on {problems} held-out problems\n")
         points = {method.name: bench.climb(method, budget) for method in chosen}
     picture = save_plot(points, f"built-in model, {problems} held-out problems", plot)
     if as_json:
-        shown = {"problem": held_out[number].text, **result_document(tree, REWARD)}
+        shown = {"problem": example.problem.text, **result_document(example.tree, REWARD)}
         emit({**compare_document(points, bench, budget, picture), "tree": shown})
     else:
         render(points, bench, budget, picture)
 
 
-def _hard_one(lm: LM, problems: list[Any], seed: int) -> tuple[int, Result]:
-    """The first problem that greedy decoding gets wrong, and what it wrote (the first of all, if it gets all right)."""
+@dataclass(frozen=True)
+class Example:
+    """A problem, what greedy decoding made of it, and what branching did."""
+
+    number: int
+    problem: Any
+    greedy: Result
+    tree: Result
+
+    @property
+    def solved(self) -> bool:
+        """Whether branching got it right."""
+        return is_right(self.problem, self.tree.text)
+
+
+def _examples(lm: LM, problems: list[Any], seed: int, wishes: dict[str, Any]) -> list[Example]:
+    """The first few problems that greedy decoding gets wrong (the first of all, if it gets all right)."""
     results = lm.search_many([problem.prompt for problem in problems], "greedy", seed=seed)
-    pairs = zip(problems, results, strict=True)
-    wrong = [i for i, (problem, result) in enumerate(pairs) if not is_right(problem, result.text)]
-    number = wrong[0] if wrong else 0
-    return number, results[number]
+    missed = [i for i, (problem, r) in enumerate(zip(problems, results, strict=True)) if not is_right(problem, r.text)]
+    numbers = missed[:EXAMPLES] or [0]
+    trees = [lm.search(problems[i].prompt, METHOD, seed=seed, **wishes) for i in numbers]
+    return [Example(i, problems[i], results[i], tree) for i, tree in zip(numbers, trees, strict=True)]
 
 
-def _show_tree(number: int, problem: Any, greedy: Result, tree: Result) -> None:
-    console = out()
-    console.print(f"\n[bold]1. Held-out problem {number}[/], {METHOD} with {BRANCHES} branches\n")
+def _show_tree(example: Example, examples: list[Example]) -> None:
+    console, problem = out(), example.problem
+    solved = sum(e.solved for e in examples)
+    which = f"Branching solves {solved} of the first {len(examples)} problems that greedy decoding gets wrong"
+    console.print(
+        f"\n[bold]1. {which}.[/]\n   {METHOD} with {BRANCHES} branches on held-out problem {example.number}\n"
+    )
     console.print(f"{escape(problem.text)}\n", soft_wrap=True)
-    console.print(draw("the prompt", tree.tree, console.width))
-    for name, result in (("greedy decoding", greedy), (METHOD, tree)):
+    console.print(draw("the prompt", example.tree.tree, console.width))
+    for name, result in (("greedy decoding", example.greedy), (METHOD, example.tree)):
         wrong = f"[red]wrong[/], the answer is {problem.answer}"
         verdict = "[green]right[/]" if is_right(problem, result.text) else wrong
         console.print(f"\n[bold]{name}[/]: {verdict}\n{escape(visible(result.text))}", soft_wrap=True)
