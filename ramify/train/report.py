@@ -40,8 +40,9 @@ generated problems alone; no other data, no other weights. Licence: Apache-2.0.
 | `prm` | at every token: is everything so far right? | {prm_parameters:,} |
 | `orm` | at every token: will the final answer be right? | {orm_parameters:,} |
 
-`orm` and `prm` share one trunk: the target's blocks, frozen, and {reward_layers} more on top,
-trained together; their values are logits (a sigmoid makes them chances). One tokenizer of
+`orm` and `prm` share one trunk: the target's blocks, trained further so that the judge knows more
+than the judged, then frozen, and {reward_layers} more on top, trained together; their values are
+logits (a sigmoid makes them chances). One tokenizer of
 {vocab_size} tokens: byte-level BPE, one token a digit, one a line break. A prompt is the begin
 token, the problem and a line break.
 
@@ -64,8 +65,8 @@ as shipped:
 Among all {samples} samples of the first {crowds} problems, where one sample is right
 {crowd_one_sample:.1%} of the time: majority vote {crowd_majority_vote:.1%}, vote weighted by `orm`
 {crowd_weighted_vote:.1%}, the single best by `orm` {crowd_best_by_orm:.1%}, by `prm`
-{crowd_best_by_prm:.1%}. The more samples, the likelier one of them fools the rewards: use them to
-weigh votes or to drop the worst, not to crown one of many.
+{crowd_best_by_prm:.1%}. The more samples, the likelier one of them fools the rewards: of many,
+they weigh votes and drop the worst better than they crown one.
 
 They know this one task and nothing else: text that is not such a problem gets nonsense. The target
 is kept small and its training short so that its arithmetic slips, and spending compute at inference
@@ -75,9 +76,10 @@ time has something to win.
 
 Seed {seed}. Target: {target_steps:,} steps of {target_batch} problems, each read once; its logits
 are then divided by {softness} through the final norm, so that its samples at temperature 1 vary
-more. Draft: {draft_steps:,} steps. Rewards: {surprise_steps:,} steps that teach the new blocks to
-see slips, then {reward_steps:,} of {reward_batch} of the target's own samples ({reward_samples} of
-each of {reward_problems:,} training problems). Muon and AdamW, warm-up, constant rate, linear
+more. Draft: {draft_steps:,} steps. Rewards: {study_steps:,} more steps of the target's training on
+harder problems, {surprise_steps:,} steps that teach the new blocks to see slips, then
+{reward_steps:,} of {reward_batch} of the target's own samples ({reward_samples} of each of
+{reward_problems:,} training problems) and half as many solutions with one slip put in. Muon and AdamW, warm-up, constant rate, linear
 decay; bfloat16 autocast. `REPORT.json` holds every number; `ramify/train/` is the recipe.
 """
 
@@ -177,6 +179,7 @@ def _budget_facts(scale: Scale) -> dict[str, float]:
         "target_steps": scale.target_budget.steps,
         "target_batch": scale.target_budget.batch,
         "draft_steps": scale.draft_budget.steps,
+        "study_steps": scale.study_budget.steps,
         "surprise_steps": scale.surprise_budget.steps,
         "reward_steps": scale.reward_budget.steps,
         "reward_batch": scale.reward_budget.batch,

@@ -43,14 +43,39 @@ def test_tree_puts_a_fork_under_its_parent() -> None:
 
 
 def test_tree_leads_to_the_best_first() -> None:
-    lines = printed([branch(2, score=0.9), branch(3, score=0.1), branch(4, parent=3, best=True)])
+    lines = printed([branch(2, score=0.9), branch(3, score=0.1, text="c"), branch(4, parent=3, best=True)])
     assert [line.split("#")[1][0] for line in lines[1:]] == ["2", "3", "1"]
 
 
 def test_tree_sums_up_the_rest() -> None:
     ends = ["rejected"] * 4 + ["stop"] * 5
-    lines = printed([branch(i, score=i / 10, ended=end) for i, end in enumerate(ends, 2)], shown=2)
-    assert lines[3] == "└── and 7 more: 4 rejected, 3 stop; scores 0.200 to 0.800"
+    leaves = [branch(i, score=i / 10, ended=end, text=f"text {i}") for i, end in enumerate(ends, 2)]
+    lines = printed(leaves, shown=2)
+    assert lines[-1] == "└── and 7 more: 4 rejected, 3 stop; scores 0.200 to 0.800"
+
+
+def test_tree_writes_what_several_wrote_once() -> None:
+    texts = ["a = 1\nb = 2\n#### 2", "a = 1\nb = 3\n#### 3", "a = 1\nb = 2\n#### 2", "c = 7", "a = 1\nb = 2\nc ="]
+    lines = printed([branch(i, text=text, score=-i / 10) for i, text in enumerate(texts, 2)])
+    assert lines == [
+        "How many apples?",
+        "├── 4 × a = 1",
+        "│   ├── 3 × b = 2",
+        "│   │   ├──   #1   -0.200    7 tok stop      × 2  #### 2",
+        "│   │   └──   #5   -0.600    7 tok stop       c =",
+        "│   └──   #2   -0.300    7 tok stop       b = 3 / #### 3",
+        "└──   #4   -0.500    7 tok stop       c = 7",
+    ]
+
+
+@given(st.lists(st.text("ab\n", max_size=9), min_size=1, max_size=9), st.integers(1, 9))
+def test_tree_shows_every_branch_once(texts: list[str], shown: int) -> None:
+    lines = printed([branch(i, text=text) for i, text in enumerate(texts, 2)], shown=shown)
+    leaves = [line for line in lines if "#" in line]
+    counts = [int(line.split(" × ")[1].split()[0]) if " × " in line else 1 for line in leaves]
+    more = [int(line.split("and ")[1].split()[0]) for line in lines if "more:" in line]
+    assert sum(counts) + sum(more) == len(texts)
+    assert len(leaves) <= shown
 
 
 @given(st.integers(20, 120), st.text(max_size=300))

@@ -32,11 +32,11 @@ def test_numbers_are_in_the_window(report: dict[str, Any]) -> None:
     assert 0.35 <= numbers["greedy"] <= 0.70
     assert numbers["coverage_64"] >= 0.95
     assert numbers["prm_step_auc"] >= 0.90
-    # The best of eight beats one sample, not greedy decoding, and the best of 64 is worse (see
-    # the card): too many chances to fool the reward. A weighted vote is what 64 samples win by.
-    assert numbers["best_by_prm"] > numbers["one_sample"] + 0.1
-    assert numbers["best_by_orm"] > numbers["one_sample"] + 0.1
-    assert numbers["crowd_weighted_vote"] > numbers["greedy"]
+    assert numbers["best_by_prm"] > numbers["greedy"] + 0.05
+    assert numbers["best_by_orm"] > numbers["greedy"] + 0.05
+    # the best of 64 is not better than the best of 8 (see the card): more chances to fool the reward
+    assert numbers["crowd_best_by_prm"] > numbers["crowd_one_sample"] + 0.1
+    assert numbers["crowd_weighted_vote"] > numbers["greedy"] + 0.1
 
 
 def test_greedy_answers_are_the_reported_ones(report: dict[str, Any], measured: Measured) -> None:
