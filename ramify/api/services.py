@@ -8,24 +8,26 @@ from typing import Any
 from ramify.core.errors import BadInput
 from ramify.core.registry import lookup
 
+MIXTURES = {"builtin": "evaluation", "builtin-hard": "hard"}
+
 
 def problems(count: int, seed: int = 0, task: str | Path = "builtin") -> list[Any]:
     """Problems with known answers, each with `text`, `prompt`, `solution` and `answer`.
 
     Args:
-        task: "builtin" is the fixed mixture that the built-in models' numbers are measured on, held out from their
-            training; else a file in GSM8K's format.
+        task: "builtin" is the fixed mixture that the built-in models' numbers are measured on, "builtin-hard" the hard
+            end of what they know (mostly six steps), both held out from their training; else a file in GSM8K's format.
 
     Raises:
         BadInput: no such file, or it is not in GSM8K's format.
     """
-    if str(task) == "builtin":
-        mixture = lookup("problem", "evaluation")
+    if str(task) in MIXTURES:
+        mixture = lookup("problem", MIXTURES[str(task)])
         return [lookup("problem", "generate")(seed, index, "held_out", mixture) for index in range(count)]
     try:
         return list(islice(lookup("problem", "load")(Path(task)), count))
     except (OSError, ValueError, KeyError) as error:
-        raise BadInput("task", f"{error}; 'builtin' or a file in GSM8K's format is expected") from error
+        raise BadInput("task", f"{error}; 'builtin', 'builtin-hard' or a file in GSM8K's format is expected") from error
 
 
 def is_right(problem: Any, text: str) -> bool:

@@ -22,12 +22,11 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from ramify.api import LM, load
+from ramify.api import LM, load, problems
 from ramify.bench.measure import Row, row
 from ramify.core.ledger import Ledger
 from ramify.core.results import Result
 from ramify.core.types import Budget
-from ramify.tasks import EVALUATION, HARD, Mixture, generate
 
 PROBLEMS = 16
 DRAWS = 512  # a problem, for best-of-n's curve
@@ -44,14 +43,14 @@ class Setting:
     """Problems and a temperature."""
 
     name: str
-    mixture: Mixture
+    task: str
     temperature: float
     bound: float | None
 
 
 SETTINGS = (
-    Setting("tokens_at_equal_reward", HARD, 1.5, 4.0),
-    Setting("same, where slips are rare", EVALUATION, 1.0, None),
+    Setting("tokens_at_equal_reward", "builtin-hard", 1.5, 4.0),
+    Setting("same, where slips are rare", "builtin", 1.0, None),
 )
 
 
@@ -108,7 +107,7 @@ def run(*, model: str = "builtin", seed: int = 0, progress: Callable[[str], None
 
 
 def _measure(lm: LM, setting: Setting, seed: int, ledger: Ledger, progress: Callable[[str], None]) -> Row:
-    prompts = [generate(seed, i, "held_out", setting.mixture).prompt for i in range(PROBLEMS)]
+    prompts = [problem.prompt for problem in problems(PROBLEMS, seed, setting.task)]
     groups, rejections = list[Group](), list[Rejection]()
     for i, prompt in enumerate(prompts, 1):
         progress(f"{setting.name}: problem {i} of {PROBLEMS}")

@@ -32,7 +32,9 @@ def compare(
     budget: Annotated[float, typer.Option(help="Compute a problem, in plain samples: what so many of them cost.")] = 16,
     problems: Annotated[int, typer.Option(help="How many problems.")] = 100,
     seeds: Annotated[int, typer.Option(help="Runs of every problem, each with a seed of its own.")] = 1,
-    task: Annotated[str, typer.Option(help="builtin (held-out problems), or a file in GSM8K's format.")] = "builtin",
+    task: Annotated[
+        str, typer.Option(help="builtin or builtin-hard (held-out problems), or a file in GSM8K's format.")
+    ] = "builtin",
     reward: options.Reward = None,
     temperature: Annotated[float | None, typer.Option(help="Of all methods but greedy.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of one candidate.")] = None,

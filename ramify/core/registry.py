@@ -23,6 +23,7 @@ TABLES: dict[str, dict[str, str]] = {
     "problem": {
         "generate": "ramify.tasks:generate",
         "evaluation": "ramify.tasks:EVALUATION",
+        "hard": "ramify.tasks:HARD",
         "check": "ramify.tasks:check",
         "load": "ramify.tasks:load_gsm8k",
     },

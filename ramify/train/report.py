@@ -79,8 +79,9 @@ are then divided by {softness} through the final norm, so that its samples at te
 more. Draft: {draft_steps:,} steps. Rewards: {study_steps:,} more steps of the target's training on
 harder problems, {surprise_steps:,} steps that teach the new blocks to see slips, then
 {reward_steps:,} of {reward_batch} of the target's own samples ({reward_samples} of each of
-{reward_problems:,} training problems) and half as many solutions with one slip put in. Muon and AdamW, warm-up, constant rate, linear
-decay; bfloat16 autocast. `REPORT.json` holds every number; `ramify/train/` is the recipe.
+{reward_problems:,} training problems) and half as many solutions with one slip put in. Muon
+and AdamW, warm-up, constant rate, linear decay; bfloat16 autocast. `REPORT.json` holds every
+number; `ramify/train/` is the recipe.
 """
 
 

@@ -12,7 +12,6 @@ from ramify.bench import rejection
 from ramify.bench.rejection import Group, Rejection, Setting, compared, expected_maximum, samples_for
 from ramify.core.ledger import Ledger
 from ramify.core.results import Candidate, Result
-from ramify.tasks import HARD
 
 SCORES = st.lists(st.floats(-5, 5).map(lambda x: round(x, 2)), min_size=1, max_size=7).map(sorted)
 
@@ -52,7 +51,7 @@ def test_samples_for_is_between_whole_numbers() -> None:
 
 
 def test_beginnings_are_what_the_target_reads() -> None:
-    setting = Setting("hard", HARD, 1.5, None)
+    setting = Setting("hard", "builtin-hard", 1.5, None)
     with load(page_size=1) as lm:
         result = rejection._search(lm, "What is 7 * 8 + 20 - 3?\n", setting, "best-of-n", 0, n=12)
     assert Group.of(result).tokens(12) == pytest.approx(result.ledger.model("target").tokens)
