@@ -80,6 +80,8 @@ def load(
         raise UnknownName("mode", mode, ["fast", "exact", "reference"])
     finite("kv_gib", kv_gib, 1e-6, 1e6)
     whole("page_size", page_size, 1, 1024)
+    if context is not None:
+        whole("context", context, 1, 1 << 40)
     where = device_of(device, mode)
     return LM(
         folder,
@@ -190,7 +192,7 @@ class LM:
         """Token ids of a text (with the begin token the model was trained with), of token ids, or of chat messages."""
         if isinstance(prompt, str):
             return self.tokenizer.encode(prompt) if prompt else []
-        if not isinstance(prompt, Sequence):
+        if isinstance(prompt, bytes) or not isinstance(prompt, Sequence):
             raise BadInput("prompt", f"a text, token ids, or chat messages are expected, not {prompt!r}")
         if prompt and isinstance(prompt[0], Mapping):
             return self.chat.encode(self.tokenizer, prompt)  # type: ignore[arg-type]

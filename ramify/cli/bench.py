@@ -32,7 +32,7 @@ def bench(
     chosen = names("bench") if name == "all" else [name]
     deaf = [each for each in chosen if "model" not in keyword_options(lookup("bench", each))]
     if model is not None and deaf == chosen:
-        raise BadInput("model", f"bench {name} makes its own random weights; leave --model out")
+        raise BadInput("model", f"bench {name} brings its own models; leave --model out")
     rows: list[dict[str, Any]] = []
     with status(name) as say:
         for each in chosen:

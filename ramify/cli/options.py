@@ -9,6 +9,7 @@ from ramify.core.errors import BadInput
 
 PANEL = "Model"
 MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
+OWN = ("self", "prompts", "method", "reward", "budget", "seed", "progress", "extract")  # no business of --set
 REWARDS = "builtin-prm (default of the built-in models), builtin-orm, logprob, or a folder with a value head."
 
 Model = Annotated[
@@ -42,7 +43,7 @@ def settings(pairs: list[str] | None) -> dict[str, Any]:
     """NAME=VALUE pairs as options; a value is JSON where it can be read as JSON, else text.
 
     Raises:
-        BadInput: a pair without "=", or a name given twice.
+        BadInput: a pair without "=", a name given twice, or one that the command itself fills in.
     """
     read: dict[str, Any] = {}
     for pair in pairs or []:
@@ -50,6 +51,8 @@ def settings(pairs: list[str] | None) -> dict[str, Any]:
         name = name.strip().replace("-", "_")
         if not equals or not name:
             raise BadInput("set", f"{pair!r} is not NAME=VALUE")
+        if name in OWN:
+            raise BadInput("set", f"{name} is not set this way; ramify run --help lists what has an option of its own")
         if name in read:
             raise BadInput("set", f"{name} is given twice")
         read[name] = _value(text)
@@ -64,8 +67,8 @@ def given(**options: Any) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of too many digits, too deep
         return text
     if isinstance(value, dict):
-        return {int(key) if key.lstrip("-").isdigit() else key: inner for key, inner in value.items()}
+        return {int(key) if key.removeprefix("-").isdecimal() else key: inner for key, inner in value.items()}
     return tuple(value) if isinstance(value, list) else value

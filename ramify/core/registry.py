@@ -54,7 +54,7 @@ def lookup(table: str, name: str) -> Any:
     Raises:
         UnknownName: nobody registered it; the message suggests the near one.
     """
-    if name not in TABLES[table]:
+    if not isinstance(name, str) or name not in TABLES[table]:
         raise UnknownName(table, name, TABLES[table])
     module, attribute = TABLES[table][name].split(":")
     return getattr(import_module(module), attribute)

@@ -89,6 +89,8 @@ class Sampling:
             raise BadInput("repetition_penalty", "it divides logits; it must be above 0")
         finite("presence_penalty", self.presence_penalty, -2.0, 2.0)
         finite("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
+        if not isinstance(self.logit_bias, Mapping):
+            raise BadInput("logit_bias", f"a mapping of token ids to addends is expected, not {self.logit_bias!r}")
         for token, bias in self.logit_bias.items():
             whole("logit_bias", token, 0, MAX_TOKEN_ID)
             finite(f"logit_bias[{token}]", bias, -100.0, 100.0)

@@ -160,12 +160,15 @@ def _head(config: Mapping[str, Any], tensors: _Tensors, folder: Path) -> ValueHe
     weight_1D, width = tensors.read(HEAD), config.get("hidden_size")
     if weight_1D.shape != (1, width):
         raise CheckpointError(f"{folder}: {HEAD} has shape {tuple(weight_1D.shape)}, a reward model has (1, {width})")
-    return ValueHead(weight_1D, tensors.read("score.bias") if "score.bias" in tensors else None)
+    bias_1 = tensors.read("score.bias") if "score.bias" in tensors else None
+    if bias_1 is not None and bias_1.shape != (1,):
+        raise CheckpointError(f"{folder}: score.bias has shape {tuple(bias_1.shape)}, a reward model has (1,)")
+    return ValueHead(weight_1D, bias_1)
 
 
 def _tied(shape: DecoderConfig, tensors: _Tensors) -> bool:
     """config.json may say tied where the file holds two different matrices: then the file is right."""
-    if not shape.tie_embeddings or "lm_head.weight" not in tensors:
+    if not shape.tie_embeddings or "lm_head.weight" not in tensors or "model.embed_tokens.weight" not in tensors:
         return shape.tie_embeddings
     return torch.equal(tensors.read("lm_head.weight"), tensors.read("model.embed_tokens.weight"))
 
@@ -178,13 +181,13 @@ def _build(shape: DecoderConfig, tensors: _Tensors, folder: Path, dtype: torch.d
         parts = sources(shape, name)
         if missing := [source for source, _ in parts if source not in tensors]:
             raise CheckpointError(f"{folder}: tensor {missing[0]!r} is missing")
-        weight = torch.cat([tensors.read(source) for source, _ in parts])
-        if weight.shape != want.shape:
-            raise CheckpointError(
-                f"{folder}: {' + '.join(s for s, _ in parts)} has shape {tuple(weight.shape)}, "
-                f"config.json asks for {tuple(want.shape)}"
-            )
-        state[name] = weight.to(device=device, dtype=dtype)
+        pieces = [tensors.read(source) for source, _ in parts]
+        for piece, (source, rows) in zip(pieces, parts, strict=True):
+            if piece.shape != (asked := (rows, *want.shape[1:])):
+                raise CheckpointError(
+                    f"{folder}: {source} has shape {tuple(piece.shape)}, config.json asks for {asked}"
+                )
+        state[name] = torch.cat(pieces).to(device=device, dtype=dtype)
     if shape.tie_embeddings:
         state["head.weight"] = state["embedding"]
     decoder.load_state_dict(state, assign=True)

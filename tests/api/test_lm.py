@@ -1,5 +1,6 @@
 """`load`, `search`, `search_many` and the verbs by hand, on a small model with a real tokenizer."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,9 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"stop_token_ids": (10**6,)}, BadInput, "stop_token_ids: token 1000000"),
     ({"seed": 1.5}, BadInput, "seed: 1.5"),
     ({"seed": "1"}, BadInput, "seed: '1'"),
+    ({"stop": ""}, BadInput, "stop: a tuple is expected"),
+    ({"stop": ("",)}, BadInput, "stop: texts are expected"),
+    ({"logit_bias": None}, BadInput, "logit_bias: a mapping"),
     ({"budget": 4000}, BadInput, "budget: ramify.Budget"),
     ({"method": "best-of-n"}, BadInput, "reward: best-of-n ranks by one"),
     ({"method": "best-of-n", "reward": "builtin-pmr"}, UnknownName, "did you mean 'builtin-prm'"),
@@ -223,6 +227,9 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"method": "best-of-n", "reward": lambda p, t: float("nan")}, RewardError, "returned nan"),
     ({"method": "best-of-n", "reward": lambda p, t: 1 / 0}, RewardError, "raised ZeroDivisionError"),
     ({"method": "best-of-n", "reward": lambda p, t: "good"}, RewardError, "returned 'good'"),
+    ({"method": "best-of-n", "reward": lambda p, t: None}, RewardError, "returned None"),
+    ({"method": "best-of-n", "reward": lambda p, t: [1.0]}, RewardError, r"returned \[1.0\]"),
+    ({"method": "best-of-n", "reward": lambda p, t: float("inf")}, RewardError, "returned inf"),
     ({"method": "speculative-rejection", "reward": by_length, "alpha": -0.5}, BadInput, "alpha: -0.5"),
     ({"method": "speculative-rejection", "reward": by_length, "alpha": float("nan")}, BadInput, "alpha: nan"),
     ({"method": "speculative-rejection", "reward": by_length, "budget": Budget(pages=10**6)}, BadInput, "budget.pages"),
@@ -234,6 +241,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"prompt": "the " * 300}, BadInput, "leave no room in a context of 256"),
     ({"prompt": 5}, BadInput, "prompt: a text, token ids, or chat messages"),
     ({"prompt": None}, BadInput, "prompt: a text"),
+    ({"prompt": b"the"}, BadInput, "prompt: a text"),
     ({"prompt": [1.5]}, BadInput, "prompt: a text, token ids"),
     ({"prompt": [True]}, BadInput, "prompt: a text, token ids"),
     ({"prompt": ["the"]}, BadInput, "prompt: a text, token ids"),
@@ -317,6 +325,68 @@ def test_ctrl_c(load: Load) -> None:
         lm.search(TEXT, "best-of-n", n=4, max_tokens=5, reward=interrupt)
     assert not lm.engine.branches
     lm.check()
+    assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
+    handle = lm.prefill(TEXT, seed=1, ignore_eos=True).advance(2)
+    with pytest.raises(KeyboardInterrupt):
+        handle.score(interrupt)
+    assert handle.advance(1).score(by_length) == len(handle.text)
+
+
+def test_out_of_pages_in_the_middle_of_a_search(load: Load) -> None:
+    """Long after it began: not even one branch fits by itself any more."""
+    lm = load(kv_gib=0.0001)
+    with pytest.raises(OutOfPages, match=r"1 pages needed, 0 free, 3 branches alive.*raise --kv-gib"):
+        lm.search(TEXT, "sample", n=3, seed=1, ignore_eos=True)
+    assert not lm.engine.branches
+    lm.check()
+    assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "match"),
+    [
+        ("the " * 300, {}, "prompt: .* leave no room in a context of 256"),
+        (None, {}, "prompt: a text"),
+        (TEXT, {"temperature": float("nan")}, "temperature: nan"),
+        (TEXT, {"top_p": 1.5}, "top_p: 1.5"),
+        (TEXT, {"top_q": 1.0}, "option: unknown 'top_q'; did you mean 'top_p'"),
+        (TEXT, {"n": 2}, "option: unknown 'n'"),
+        (TEXT, {"max_tokens": 0}, "max_tokens: 0"),
+        (TEXT, {"seed": "1"}, "seed: '1'"),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_prefill_refuses(prompt: Any, options: dict[str, Any], match: str, load: Load) -> None:
+    lm = load()
+    with pytest.raises(BadInput, match=match):
+        lm.prefill(prompt, **options)
+    assert not lm.engine.branches
+    lm.check()
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "match"),
+    [
+        ("model.safetensors", lambda data: data[:-8], "truncated or not safetensors"),
+        ("model.safetensors", None, "no model.safetensors"),
+        ("config.json", lambda data: data.replace(b'"llama"', b'"gpt2"'), "model_type 'gpt2' is not supported"),
+    ],
+    ids=["truncated", "missing", "unknown architecture"],
+)
+def test_a_broken_folder(file: str, spoil: Any, match: str, load: Load, models: Path, tmp_path: Path) -> None:
+    """As the model, and as the reward of a model that goes on working."""
+    folder = shutil.copytree(models / "orm", tmp_path / "orm")
+    data = (folder / file).read_bytes()
+    (folder / file).unlink()
+    if spoil is not None:
+        (folder / file).write_bytes(spoil(data))
+    with pytest.raises(CheckpointError, match=match):
+        ramify.load(folder)
+    lm = load()
+    with pytest.raises(CheckpointError, match=match):
+        lm.search(TEXT, "best-of-n", n=2, reward=folder, max_tokens=3)
+    assert not lm.engine.others
+    assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
 
 
 HANDLES: dict[str, tuple[Callable[[ramify.Handle], Any], str]] = {
@@ -369,6 +439,8 @@ def test_more_than_fits_by_hand(load: Load) -> None:
         ({"page_size": 0}, "page_size: 0"),
         ({"page_size": 1.5}, "page_size: 1.5"),
         ({"row_budget": 0}, "row_budget: 0"),
+        ({"context": 0}, "context: 0"),
+        ({"context": "64"}, "context: '64'"),
         ({"device": "abacus"}, "device: 'abacus' is none"),
         ({"device": "meta"}, "device: 'meta' is not available"),
     ],

@@ -51,7 +51,7 @@ def test_samples_for_is_between_whole_numbers() -> None:
 
 
 def test_beginnings_are_what_the_target_reads() -> None:
-    setting = Setting("hard", "builtin-hard", 1.5, None)
+    setting = Setting("hard", "builtin", "builtin-hard", 1.5, None)
     with load(page_size=1) as lm:
         result = rejection._search(lm, "What is 7 * 8 + 20 - 3?\n", setting, "best-of-n", 0, n=12)
     assert Group.of(result).tokens(12) == pytest.approx(result.ledger.model("target").tokens)

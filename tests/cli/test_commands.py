@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,16 @@ BAD_CALLS = [
     (["run", "x", "--temperature", "nan"], "temperature: nan is not a finite number"),
     (["run", "x", "--set", "top_p=0"], "top_p: 0 keeps no token"),
     (["run", "x", "--set", "top_q=0.5"], "option: unknown 'top_q'; did you mean 'top_p'?"),
+    (["run", "x " * 2000], "leave no room in a context of"),
+    (["run", "x", "--set", "top_p=1.5"], "top_p: 1.5 is outside"),
+    (["run", "x", "--stop", ""], "stop: texts are expected"),
+    (["run", "x", "--max-tokens", "0"], "max_tokens: 0 is outside"),
+    (["run", "x", "--set", "ignore_eos=true", "--kv-gib", "0.000002"], "1 pages needed, 0 free"),
+    (["run", "x", "--set", "prompts=y"], "set: prompts is not set this way"),
+    (["run", "x", "--set", "seed=3"], "set: seed is not set this way"),
+    (["run", "x", "--set", "logit_bias=5"], "logit_bias: a mapping"),
+    (["run", "x", "--set", 'logit_bias={"--5": 1}'], "logit_bias: '--5' is not a whole number"),
+    (["run", "x", "--set", "top_p=" + "9" * 5000], "is not a finite number"),
     (["run", "x", "--set", "top_p"], "set: 'top_p' is not NAME=VALUE"),
     (["run", "x", "--set", "top_p=1", "--set", "top-p=1"], "set: top_p is given twice"),
     (["run", "x", "--budget-tokens", "0"], "budget.tokens: 0 is outside"),
@@ -193,19 +205,21 @@ BAD_CALLS = [
     (["run", "x", "--model", "./no/such/folder"], "./no/such/folder"),
     (["compare", "--problems", "0"], "problems: 0 is outside"),
     (["compare", "--budget", "0.1"], "budget: 0.1 is outside"),
+    (["compare", "--budget", "nan"], "budget: nan is not a finite number"),
+    (["compare", "--problems", "2", "--temperature", "nan"], "temperature: nan is not a finite number"),
     (["compare", "--budget", "1", "--problems", "2"], "one candidate of best-of-n costs"),
     (["compare", "--methods", "greedy,beam"], "method: unknown 'beam'"),
     (["compare", "--task", "no-such-file"], "task: "),
     (["compare", "--task", os.devnull], "task: /dev/null has no problems"),
     (["compare", "--model", "folder"], "reward: "),
-    (["bench", "decode", "--model", "builtin"], "model: bench decode makes its own random weights"),
+    (["bench", "decode", "--model", "builtin"], "model: bench decode brings its own models"),
     (["bench", "brunches"], "did you mean 'branches'?"),
     (["train", "builtin", "x", "--scale", "huge"], "scale: unknown 'huge'"),
     (["train", "builtin", "x", "--stages", "targett"], "did you mean 'target'?"),
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), BAD_CALLS, ids=[" ".join(call) for call, _ in BAD_CALLS])
+@pytest.mark.parametrize(("call", "message"), BAD_CALLS, ids=[" ".join(call)[:60] for call, _ in BAD_CALLS])
 def test_bad_input_is_one_clear_line(runner: CliRunner, builtin: Path, call: list[str], message: str) -> None:
     result = runner.invoke(app, call)
     assert result.exit_code == 2
@@ -214,6 +228,45 @@ def test_bad_input_is_one_clear_line(runner: CliRunner, builtin: Path, call: lis
     assert errors[0].startswith("error: ")
     assert message in errors[0]
     assert "Traceback" not in result.output
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "truncated or not safetensors": lambda f: os.truncate(f / "model.safetensors", 4000),
+    "no model.safetensors": lambda f: (f / "model.safetensors").unlink(),
+    "model_type 'gpt2' is not supported": lambda f: replace(f / "config.json", '"llama"', '"gpt2"'),
+    "config.json asks for": lambda f: replace(f / "config.json", '"intermediate_size": ', '"intermediate_size": 1'),
+}
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("message", SPOILT)
+def test_a_broken_folder_is_one_clear_line(runner: CliRunner, builtin: Path, tmp_path: Path, message: str) -> None:
+    SPOILT[message](shutil.copytree(builtin / "target", tmp_path / "spoilt"))
+    for call in (["run", "x", "-m", "spoilt"], ["compare", "-m", "spoilt", "--reward", "logprob"]):
+        result = runner.invoke(app, call)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert message in result.stderr
+
+
+def test_a_reward_of_another_tokenizer_is_one_clear_line(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(builtin / "orm", tmp_path / "other")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["!"], vocabulary["?"] = vocabulary["?"], vocabulary["!"]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    result = runner.invoke(app, ["run", "x", "--method", "best-of-n", "--reward", "other", *SHORT])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "error: reward 'other' with target" in result.stderr
+
+
+def test_run_from_nothing(runner: CliRunner, builtin: Path) -> None:
+    """The built-in models have a begin token."""
+    assert last_document(runner.invoke(app, ["run", "", "--json", "--seed", "1", *SHORT]))["rows"]
 
 
 def test_interrupt_is_tidy(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Names to modules."""
 
+from typing import Any
+
 import pytest
 
 from ramify.core.errors import UnknownName
@@ -25,6 +27,12 @@ def test_selection_rules_can_be_called(name: str) -> None:
 def test_an_unknown_name_suggests_the_near_one() -> None:
     with pytest.raises(UnknownName, match=r"method: unknown 'best_of_n'; did you mean 'best-of-n'\?"):
         lookup("method", "best_of_n")
+
+
+@pytest.mark.parametrize("name", [["greedy"], {}, None, 5, b"greedy"])
+def test_a_name_is_a_text(name: Any) -> None:
+    with pytest.raises(UnknownName, match="method: unknown"):
+        lookup("method", name)
 
 
 def test_names_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,23 @@ def classifier(folder):
     (folder / "config.json").write_text(json.dumps(CONFIG | {"architectures": ["LlamaForSequenceClassification"]}))
 
 
+def borrowed(folder):
+    """One row of q is k's: together they have the right shape."""
+
+    def move(tensors):
+        tensors[K] = torch.cat([tensors[Q][-1:], tensors[K]])
+        tensors[Q] = tensors[Q][:-1].clone()
+
+    rewrite(folder, move)
+
+
+def tied_without_an_embedding(folder):
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"tie_word_embeddings": True}))
+    rewrite(folder, lambda t: t.pop("model.embed_tokens.weight"))
+
+
 NORM = "model.norm.weight"
+Q, K = (f"model.layers.0.self_attn.{x}_proj.weight" for x in "qk")
 BROKEN = {
     "config.json: no such file": lambda f: (f / "config.json").unlink(),
     "config.json: not valid JSON": lambda f: (f / "config.json").write_text("{"),
@@ -144,6 +160,16 @@ BROKEN = {
     f"tensor '{NORM}' is missing": lambda f: rewrite(f, lambda t: t.pop(NORM)),
     r"norm.weight has shape \(15,\), config.json asks for \(16,\)": lambda f: rewrite(
         f, lambda t: t.update({NORM: torch.ones(15)})
+    ),
+    r"q_proj.weight has shape \(16, 15\), config.json asks for \(16, 16\)": lambda f: rewrite(
+        f, lambda t: t.update({Q: t[Q][:, :-1].clone()})
+    ),
+    r"q_proj.weight has shape \(16,\), config.json asks": lambda f: rewrite(f, lambda t: t.update({Q: t[Q][0].clone()})),
+    r"q_proj.weight has shape \(15, 16\), config.json asks": borrowed,
+    r"norm.weight has shape \(\), config.json asks": lambda f: rewrite(f, lambda t: t.update({NORM: torch.tensor(1.0)})),
+    "tensor 'model.embed_tokens.weight' is missing": tied_without_an_embedding,
+    r"score.bias has shape \(2,\)": lambda f: rewrite(
+        f, lambda t: t.update({"score.weight": torch.ones(1, 16), "score.bias": torch.ones(2)})
     ),
     "1 tensors would go unread, first 'model.layers.0.mystery'": lambda f: rewrite(
         f, lambda t: t.update({"model.layers.0.mystery": torch.ones(1)})

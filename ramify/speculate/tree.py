@@ -1,0 +1,97 @@
+"""What a drafter proposes: tokens as a tree, with the law that every set of siblings was really drawn from.
+
+root = -1 ── 0 ── 2            nodes in order of drawing; a node comes after its parent
+           └ 1 ── 3 ── 4       a chain is a tree in which nobody has a sibling
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Masses = NDArray[np.float64]  # [V], sum one
+How = Literal["given", "iid", "distinct"]
+ROOT = -1
+
+
+class Chance(Protocol):
+    """Where a verifier's randomness comes from: addressed uniforms in the engine, every outcome in a proof."""
+
+    def choose(self, masses: Sequence[float]) -> int:
+        """An index, with probability in proportion to its mass."""
+        ...
+
+
+def happens(probability: float, chance: Chance) -> bool:
+    """Whether an event of this probability happens; certain ones take no chance."""
+    if probability <= 0.0 or probability >= 1.0:
+        return probability >= 1.0
+    return chance.choose((probability, 1.0 - probability)) == 0
+
+
+@dataclass(frozen=True)
+class TokenTree:
+    """Drafted tokens. `laws[node]` is what the children of `node` were drawn from, after all transforms of sampling.
+
+    how    "given": the children did not come by chance (a look-up, a top-k); they have no law
+           "iid": they were drawn independently, so two of them may be equal
+           "distinct": they were drawn one after another without replacement, in their order
+    """
+
+    tokens: tuple[int, ...]
+    parents: tuple[int, ...]
+    laws: Mapping[int, Masses]
+    how: How
+
+    def children(self, node: int) -> list[int]:
+        """The node's children in the order in which they were drawn."""
+        return [child for child, parent in enumerate(self.parents) if parent == node]
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether nobody has a sibling."""
+        return self.parents == tuple(range(-1, len(self.parents) - 1))
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A path of the tree from the root (may be empty) and the token after it, which is no longer the draft's."""
+
+    path: tuple[int, ...]
+    token: int
+
+
+class Accept(Protocol):
+    """A rule. `p[0]` is the target's law after the committed text, `p[1 + node]` after a node of the tree.
+
+    Law of a lossless rule: whatever the draft was, the accepted tokens, `token`, and then plain decoding have together
+    the law of plain decoding.
+    """
+
+    def __call__(self, p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted: ...
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A rule with what it is known by, and which trees it can read."""
+
+    name: str
+    accept: Accept
+    summary: str
+    paper: str
+    hows: tuple[How, ...]
+    chains_only: bool = False
+    lossless: bool = True
+
+
+def surplus(p_V: Masses, q_V: Masses) -> Masses:
+    """What the target's law has beyond the draft's, scaled to one: the law of a token that replaces a rejected one."""
+    return scaled(np.maximum(p_V - q_V, 0.0), p_V)
+
+
+def scaled(mass_V: Masses, otherwise_V: Masses) -> Masses:
+    """To a sum of one. Without any mass (rounding left a residue of nothing) it is `otherwise`."""
+    total = float(mass_V.sum())
+    return mass_V / total if total > 0.0 else otherwise_V

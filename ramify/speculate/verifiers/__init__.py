@@ -1,0 +1,1 @@
+"""Rules that accept a path of a drafted tree, one per file."""
