@@ -1,6 +1,5 @@
 """`load`, `search`, `search_many` and the verbs by hand, on a small model with a real tokenizer."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -330,63 +329,6 @@ def test_ctrl_c(load: Load) -> None:
     with pytest.raises(KeyboardInterrupt):
         handle.score(interrupt)
     assert handle.advance(1).score(by_length) == len(handle.text)
-
-
-def test_out_of_pages_in_the_middle_of_a_search(load: Load) -> None:
-    """Long after it began: not even one branch fits by itself any more."""
-    lm = load(kv_gib=0.0001)
-    with pytest.raises(OutOfPages, match=r"1 pages needed, 0 free, 3 branches alive.*raise --kv-gib"):
-        lm.search(TEXT, "sample", n=3, seed=1, ignore_eos=True)
-    assert not lm.engine.branches
-    lm.check()
-    assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
-
-
-@pytest.mark.parametrize(
-    ("prompt", "options", "match"),
-    [
-        ("the " * 300, {}, "prompt: .* leave no room in a context of 256"),
-        (None, {}, "prompt: a text"),
-        (TEXT, {"temperature": float("nan")}, "temperature: nan"),
-        (TEXT, {"top_p": 1.5}, "top_p: 1.5"),
-        (TEXT, {"top_q": 1.0}, "option: unknown 'top_q'; did you mean 'top_p'"),
-        (TEXT, {"n": 2}, "option: unknown 'n'"),
-        (TEXT, {"max_tokens": 0}, "max_tokens: 0"),
-        (TEXT, {"seed": "1"}, "seed: '1'"),
-    ],
-    ids=lambda x: str(x)[:40],
-)
-def test_prefill_refuses(prompt: Any, options: dict[str, Any], match: str, load: Load) -> None:
-    lm = load()
-    with pytest.raises(BadInput, match=match):
-        lm.prefill(prompt, **options)
-    assert not lm.engine.branches
-    lm.check()
-
-
-@pytest.mark.parametrize(
-    ("file", "spoil", "match"),
-    [
-        ("model.safetensors", lambda data: data[:-8], "truncated or not safetensors"),
-        ("model.safetensors", None, "no model.safetensors"),
-        ("config.json", lambda data: data.replace(b'"llama"', b'"gpt2"'), "model_type 'gpt2' is not supported"),
-    ],
-    ids=["truncated", "missing", "unknown architecture"],
-)
-def test_a_broken_folder(file: str, spoil: Any, match: str, load: Load, models: Path, tmp_path: Path) -> None:
-    """As the model, and as the reward of a model that goes on working."""
-    folder = shutil.copytree(models / "orm", tmp_path / "orm")
-    data = (folder / file).read_bytes()
-    (folder / file).unlink()
-    if spoil is not None:
-        (folder / file).write_bytes(spoil(data))
-    with pytest.raises(CheckpointError, match=match):
-        ramify.load(folder)
-    lm = load()
-    with pytest.raises(CheckpointError, match=match):
-        lm.search(TEXT, "best-of-n", n=2, reward=folder, max_tokens=3)
-    assert not lm.engine.others
-    assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
 
 
 HANDLES: dict[str, tuple[Callable[[ramify.Handle], Any], str]] = {

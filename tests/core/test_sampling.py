@@ -17,7 +17,10 @@ WRONG: list[tuple[str, Any]] = [
     *(("repetition_penalty", x) for x in (0, 0.0, -1.0, math.inf)),
     *(("presence_penalty", x) for x in (-2.1, 2.1, math.nan)),
     *(("frequency_penalty", x) for x in (-2.1, 2.1, math.nan)),
-    *(("logit_bias", x) for x in ({"1": 0.5}, {1.0: 0.5}, {-1: 0.5}, {True: 0.5}, {1: math.nan}, {1: 101.0}, None, [(1, 0.5)], 3)),
+    *(
+        ("logit_bias", x)
+        for x in ({"1": 0.5}, {1.0: 0.5}, {-1: 0.5}, {True: 0.5}, {1: math.nan}, {1: 101.0}, None, [(1, 0.5)], 3)
+    ),
     *(("bad_words", x) for x in ("bad", ("",), (3,), 3)),
     *(("stop", x) for x in ("bad", ("",), (3,), None)),
     *(("stop_token_ids", x) for x in (3, (-1,), (1.5,), ("1",), (True,))),

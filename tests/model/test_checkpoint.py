@@ -164,9 +164,13 @@ BROKEN = {
     r"q_proj.weight has shape \(16, 15\), config.json asks for \(16, 16\)": lambda f: rewrite(
         f, lambda t: t.update({Q: t[Q][:, :-1].clone()})
     ),
-    r"q_proj.weight has shape \(16,\), config.json asks": lambda f: rewrite(f, lambda t: t.update({Q: t[Q][0].clone()})),
+    r"q_proj.weight has shape \(16,\), config.json asks": lambda f: rewrite(
+        f, lambda t: t.update({Q: t[Q][0].clone()})
+    ),
     r"q_proj.weight has shape \(15, 16\), config.json asks": borrowed,
-    r"norm.weight has shape \(\), config.json asks": lambda f: rewrite(f, lambda t: t.update({NORM: torch.tensor(1.0)})),
+    r"norm.weight has shape \(\), config.json asks": lambda f: rewrite(
+        f, lambda t: t.update({NORM: torch.tensor(1.0)})
+    ),
     "tensor 'model.embed_tokens.weight' is missing": tied_without_an_embedding,
     r"score.bias has shape \(2,\)": lambda f: rewrite(
         f, lambda t: t.update({"score.weight": torch.ones(1, 16), "score.bias": torch.ones(2)})
