@@ -229,13 +229,19 @@ class LM:
     def _model(self, role: str, folder: Path, *, scores: bool = False) -> Model:
         loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
         num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)
-        runner = DecoderRunner(
-            loaded,
-            num_pages=num_pages,
-            page_size=self._page_size,
-            mode=self.mode,
-            share_prefixes=self._share_prefixes,
-        )
+        try:
+            runner = DecoderRunner(
+                loaded,
+                num_pages=num_pages,
+                page_size=self._page_size,
+                mode=self.mode,
+                share_prefixes=self._share_prefixes,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            gib = self._kv_bytes / 2**30
+            raise BadInput("kv_gib", f"{gib:g} GiB for pages are more than there is; lower it") from error
         if scores and loaded.head is None:
             raise CheckpointError(f"reward {role!r}: the folder has no value head (score.weight)")
         return Model(role, runner, self.tokenizer, scores=scores)

@@ -18,8 +18,10 @@ def folder_of(model: str | Path) -> Path:
     """The folder behind "builtin", "builtin-draft", a path or a hub name.
 
     Raises:
-        CheckpointError: there is no such folder, and no hub to ask.
+        BadInput: it is no name. CheckpointError: there is no such folder, and no hub to ask.
     """
+    if not isinstance(model, str | Path) or not str(model):
+        raise BadInput("model", f"{model!r}; a folder, a hub name or 'builtin' is expected")
     if str(model) == "builtin":
         return BUILTIN_MODELS["target"]
     if str(model).startswith("builtin-") and str(model)[8:] in BUILTIN_MODELS:

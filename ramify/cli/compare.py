@@ -78,6 +78,8 @@ def compare(
     )
     if not bench.problems:
         raise BadInput("task", f"{task} has no problems")
+    if judge is not None:
+        bench.lm.reward(judge)  # a wrong name should not cost a measurement
     bench.calibrate()
     points = {method.name: bench.climb(method, budget) for method in chosen}
     picture = save_plot(points, f"{model}, {len(bench.problems)} problems, reward {judge}", plot)

@@ -6,6 +6,7 @@ RamifyError
 │   └── Incompatible                 two features that do not compose; names the pair
 ├── CheckpointError                  weights or configuration that cannot be read or do not fit
 │   └── UnknownArchitecture
+├── BrokenNumbers                   a model whose logits are no numbers
 ├── OutOfPages                       a verb that needs more pages than are free
 ├── RewardError                      a reward that raised, or returned something that is no number
 └── BooksUnbalanced                  our own mistake: pages lost or counted twice
@@ -54,13 +55,19 @@ class UnknownArchitecture(CheckpointError):
     """A config.json whose model_type no decoder covers."""
 
 
+class BrokenNumbers(RamifyError):
+    """A model whose logits hold a NaN or an infinity where a number must be."""
+
+    def __init__(self) -> None:
+        super().__init__("the model's logits are no numbers. Its weights may be damaged, or too large for dtype.")
+
+
 class OutOfPages(RamifyError):
     """More pages needed than are free. Nothing was changed."""
 
     def __init__(self, needed: int, free: int, branches: int) -> None:
-        super().__init__(
-            f"{needed} pages needed, {free} free, {branches} branches alive. Drop some, lower n, or raise --kv-gib."
-        )
+        remedy = "Drop some, lower n, or" if branches > 1 else "Lower max_tokens, or"
+        super().__init__(f"{needed} pages needed, {free} free, {branches} branches alive. {remedy} raise --kv-gib.")
         self.needed, self.free, self.branches = needed, free, branches
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ramify.core.errors import BrokenNumbers
 from ramify.core.sampling import Rule
 
 BLOCK = 256  # masses that are cumulated one after another
@@ -82,6 +83,8 @@ def final_law(logits_RV: Tensor, rule: Rule, prompts: Sequence[Sequence[int]], d
     (temperature before the cuts, as in `transformers`). float32 in, float32 out; float64 stays float64.
     """
     logits_RV = _penalised(logits_RV, rule, prompts, drawn)
+    if not torch.isfinite(logits_RV.amax(-1)).all():  # a NaN anywhere in a row is its maximum
+        raise BrokenNumbers
     if rule.temperature == 0.0:
         return Law(logits_RV.new_ones(len(logits_RV), 1), logits_RV.argmax(-1, keepdim=True))
     if rule.temperature != 1.0:  # differences first, so that a tiny temperature overflows to -inf only

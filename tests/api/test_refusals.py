@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import ramify
 from ramify.api import LM
-from ramify.core.errors import BadInput, CheckpointError, OutOfPages
+from ramify.core.errors import BadInput, BrokenNumbers, CheckpointError, OutOfPages
 
 Load = Callable[..., LM]
 TEXT = "the hall"
@@ -70,3 +71,26 @@ def test_a_broken_folder(file: str, spoil: Any, match: str, load: Load, models: 
         lm.search(TEXT, "best-of-n", n=2, reward=folder, max_tokens=3)
     assert not lm.engine.others
     assert lm.search(TEXT, seed=1, max_tokens=2).best.tokens > 0
+
+
+def test_weights_that_are_no_numbers(load: Load, models: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(models / "target", tmp_path / "broken")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"] *= float("nan")
+    save_file(tensors, folder / "model.safetensors")
+    for temperature in (0.0, 1.0):
+        lm = ramify.load(folder)
+        with pytest.raises(BrokenNumbers, match="weights may be damaged"):
+            lm.search(TEXT, "sample", temperature=temperature, max_tokens=3)
+        lm.check()
+
+
+@pytest.mark.parametrize("model", ["", None, 5])
+def test_a_model_without_a_name(model: Any) -> None:
+    with pytest.raises(BadInput, match=r"model: .*'builtin' is expected"):
+        ramify.load(model)
+
+
+def test_more_memory_than_there_is(load: Load) -> None:
+    with pytest.raises(BadInput, match="kv_gib: 1e\\+06 GiB for pages are more than there is"):
+        load(kv_gib=1e6)

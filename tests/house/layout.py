@@ -22,7 +22,11 @@ HOUSE = (
     Package("engine", "branches, scheduler, step batch, verbs, driver", ("core", "maths", "kv", "model")),
     Package("toy", "an enumerable model under the same engine: laws, exactly", ("core", "maths", "kv", "engine")),
     Package("remote", "the same verbs against an OpenAI-compatible server", ("core",)),
-    Package("speculate", "drafted token trees, the shapes they grow in, and rules that verify them", ("core", "maths", "engine")),
+    Package(
+        "speculate",
+        "drafted token trees, the shapes they grow in, and rules that verify them",
+        ("core", "maths", "engine"),
+    ),
     Package("guide", "factors made of models", ("core", "maths", "engine")),
     Package("search", "one algorithm per file", ("core", "maths")),
     Package("reward", "checkers, log-probability, outcome and process reward models", ("core", "maths", "engine")),
