@@ -1,7 +1,7 @@
 """The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
 
 from ramify.api.lm import LM, Handle, advance_together, load
-from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify
+from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify, verify_speculation
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
@@ -21,6 +21,7 @@ __all__ = [
     "problems",
     "train_builtin",
     "verify",
+    "verify_speculation",
 ]
 
 

@@ -41,7 +41,12 @@ Watch = Callable[[str], None]
 def verify(folder: str | Path | None = None, progress: Watch = lambda name: None) -> list[dict[str, Any]]:
     """The proofs, on the toy and (if a folder is given) on a model; rows as `ramify.verify.report.verify` says."""
     labs = lookup("proof", "model-labs")(folder) if folder is not None else ()
-    return list(lookup("proof", "verify")(labs, progress))
+    return list(lookup("proof", "laws")(labs, progress))
+
+
+def verify_speculation(progress: Watch = lambda name: None) -> list[dict[str, Any]]:
+    """The proofs that speculation is lossless, on the toy; rows as `verify` gives them."""
+    return list(lookup("proof", "speculation")(progress))
 
 
 def bench(name: str, **options: Any) -> list[dict[str, Any]]:

@@ -1,18 +1,21 @@
 """`ramify verify`: the proofs, rerun on your machine."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from ramify.api import verify as prove
+from ramify.api import verify_speculation
 from ramify.api.sources import folder_of
 from ramify.cli import options
 from ramify.cli.document import document, emit
 from ramify.cli.terminal import out, status
+from ramify.core.errors import BadInput
 
 
 def verify(
+    what: Annotated[Literal["laws", "speculation"], typer.Argument(help="laws: engine and searches.")] = "laws",
     model: options.Model = "builtin",
     toy: Annotated[bool, typer.Option("--toy", metavar="", help="Only the toy: no model is loaded.")] = False,
     seed: options.UnusedSeed = 0,
@@ -24,12 +27,18 @@ def verify(
     books balance. The distance between them is shown with its bound. The
     exit code is 0 if all hold and 1 if one does not.
 
+    speculation: every lossless rule over every shape of drafted tree under
+    every transform of sampling, by enumeration on the toy.
+
     Examples:
       ramify verify --toy
+      ramify verify speculation
       ramify verify --model path/to/model --json
     """
+    if what == "speculation" and (toy or model != "builtin"):
+        raise BadInput("toy" if toy else "model", "speculation is proved on the toy alone; leave it out")
     with status("loading") as say:
-        rows = prove(None if toy else folder_of(model), say)
+        rows = verify_speculation(say) if what == "speculation" else prove(None if toy else folder_of(model), say)
     if as_json:
         emit(document(rows, seed=seed))
     else:

@@ -27,7 +27,11 @@ TABLES: dict[str, dict[str, str]] = {
         "check": "ramify.tasks:check",
         "load": "ramify.tasks:load_gsm8k",
     },
-    "proof": {"verify": "ramify.verify.report:verify", "model-labs": "ramify.verify.model:model_labs"},
+    "proof": {
+        "laws": "ramify.verify.report:verify",
+        "speculation": "ramify.verify.report:verify_speculation",
+        "model-labs": "ramify.verify.model:model_labs",
+    },
     "recipe": {
         "builtin": "ramify.train.builtin:train_builtin",
         "stages": "ramify.train.builtin:STAGES",
@@ -35,6 +39,13 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "model": {"architectures": "ramify.model.config:ARCHITECTURES"},
     "hub": {"download": "ramify.model.hub:download"},
+    "verifier": {
+        "standard": "ramify.speculate.verifiers.standard:VERIFIER",
+        "block": "ramify.speculate.verifiers.block:VERIFIER",
+        "coupled": "ramify.speculate.verifiers.coupled:VERIFIER",
+        "recursive": "ramify.speculate.verifiers.recursive:VERIFIER",
+        "k-sequential": "ramify.speculate.verifiers.k_sequential:VERIFIER",
+    },
     "select": {
         "best": "ramify.select.best:select",
         "majority": "ramify.select.majority:select",

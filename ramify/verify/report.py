@@ -7,6 +7,7 @@ from typing import Any
 from ramify.verify.lab import Lab, toy_lab
 from ramify.verify.laws import LAWS
 from ramify.verify.searches import searches_have_their_laws
+from ramify.verify.speculation import speculation_is_lossless
 
 EXACT = 1e-12
 Row = dict[str, Any]
@@ -24,6 +25,15 @@ def verify(labs: Sequence[Lab] = (), progress: Progress = lambda name: None) -> 
     claims = searches_have_their_laws()
     seconds = (perf_counter() - start) / len(claims)
     return rows + [_row("searches on the toy", law, far, EXACT, seconds) for law, far in claims.items()]
+
+
+def verify_speculation(progress: Progress = lambda name: None) -> list[Row]:
+    """Every lossless rule of speculation over every shape of tree under every transform of sampling, enumerated.
+
+    Returns: rows as `verify` gives them, one a combination.
+    """
+    claims = speculation_is_lossless(progress)
+    return [_row("speculation on the toy", claim, far, EXACT, seconds) for claim, far, seconds in claims]
 
 
 def _laws(lab: Lab, progress: Progress) -> Iterator[Row]:

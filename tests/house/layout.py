@@ -37,7 +37,7 @@ HOUSE = (
     Package(
         "verify",
         "the proofs that `ramify verify` runs",
-        ("core", "maths", "model", "engine", "toy", "search", "reward", "select"),
+        ("core", "maths", "model", "engine", "toy", "search", "reward", "select", "speculate"),
     ),
     Package("builtin", "the built-in models: weights, configurations, tokenizer; no code"),
     Package("api", "the only file that knows all parts and wires them", ("*",)),

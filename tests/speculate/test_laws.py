@@ -1,20 +1,25 @@
 """Every rule under every shape it reads leaves plain decoding's law as it is: by enumeration of every outcome."""
 
-from collections import defaultdict
+import json
 from collections.abc import Sequence
-from functools import cache
-from itertools import product
-from math import prod
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from ramify.cli.main import app
+from ramify.core.errors import BadInput
+from ramify.core.registry import lookup, names
 from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape, grow
-from ramify.speculate.tree import Masses, TokenTree, Verifier
+from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier
 from ramify.speculate.verifiers import block, coupled, k_sequential, recursive, standard
 from ramify.toy.enumerate import Tape, outcomes
+from ramify.verify import speculation
+from ramify.verify.speculation import SIZE, LawAfter, combinations, distance, paths_of, reads
 
-VERIFIERS = [m.VERIFIER for m in (standard, block, coupled, recursive, k_sequential)]
+VERIFIERS = [lookup("verifier", name) for name in names("verifier")]
 CHAINS = [Independent((1,)), Independent((1, 1)), Independent((1, 1, 1)), Distinct((1, 1))]
 TREES = [
     Independent((2,)), Independent((3,)), Independent((2, 2)), Independent((3, 1)),
@@ -22,7 +27,6 @@ TREES = [
     Likeliest((1, 1, 1)), Likeliest((2,)), Likeliest((2, 2)), Likeliest((4, 1)),
 ]  # fmt: skip
 KINDS = ("smooth", "with zeros", "greedy target", "greedy draft", "far apart", "equal")
-SIZE = 3
 
 
 @cache
@@ -38,39 +42,8 @@ def law(kind: str, side: str, path: tuple[int, ...]) -> Masses:
     return mass / mass.sum()
 
 
-def p_rows(kind: str, tree: TokenTree) -> list[Masses]:
-    paths: list[tuple[int, ...]] = []
-    for token, parent in zip(tree.tokens, tree.parents, strict=True):
-        paths.append((*(paths[parent] if parent >= 0 else ()), token))
-    return [law(kind, "target", path) for path in [(), *paths]]
-
-
-def output_law(verifier: Verifier, shape: Shape, kind: str) -> dict[tuple[int, ...], float]:
-    """Of the texts of one length: drafted, verified, and gone on with plainly."""
-
-    def run(tape: Tape) -> tuple[int, ...]:
-        tree = grow(shape, lambda paths: [law(kind, "draft", tuple(path)) for path in paths], tape)
-        accepted = verifier.accept(p_rows(kind, tree), tree, tape)
-        return (*(tree.tokens[node] for node in accepted.path), accepted.token)
-
-    whole: dict[tuple[int, ...], float] = defaultdict(float)
-    length = len(shape.widths) + 1
-    for text, probability in outcomes(run).items():
-        assert isinstance(text, tuple)
-        for rest in product(range(SIZE), repeat=length - len(text)):
-            whole[(*text, *rest)] += probability * plain(kind, text, rest)
-    return whole
-
-
-def plain(kind: str, text: Sequence[int], rest: Sequence[int]) -> float:
-    """The probability that plain decoding goes on with `rest` after `text`."""
-    both = (*text, *rest)
-    return prod(float(law(kind, "target", both[:i])[both[i]]) for i in range(len(text), len(both)))
-
-
-def reads(verifier: Verifier, shape: Shape) -> bool:
-    chain = all(width == 1 for width in shape.widths)
-    return shape.how in verifier.hows and (chain or not verifier.chains_only)
+def after(kind: str, side: str) -> LawAfter:
+    return partial(law, kind, side)
 
 
 CASES = [(v, s) for v in VERIFIERS for s in (*CHAINS, *TREES) if reads(v, s)]
@@ -79,16 +52,15 @@ CASES = [(v, s) for v in VERIFIERS for s in (*CHAINS, *TREES) if reads(v, s)]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("verifier", "shape"), CASES, ids=lambda x: getattr(x, "name", repr(x)))
 def test_the_law_is_plain_decodings(verifier: Verifier, shape: Shape, kind: str) -> None:
-    got = output_law(verifier, shape, kind)
-    texts = product(range(SIZE), repeat=len(shape.widths) + 1)
-    distance = sum(abs(got.get(text, 0.0) - plain(kind, (), text)) for text in texts) / 2
-    assert distance <= 1e-12
+    assert distance(verifier, shape, after(kind, "target"), after(kind, "draft")) <= 1e-12
 
 
 def accepted_length(verifier: Verifier, shape: Shape, kind: str) -> float:
+    target, draft = after(kind, "target"), after(kind, "draft")
+
     def run(tape: Tape) -> int:
-        tree = grow(shape, lambda paths: [law(kind, "draft", tuple(path)) for path in paths], tape)
-        return len(verifier.accept(p_rows(kind, tree), tree, tape).path)
+        tree = grow(shape, lambda paths: [draft(tuple(path)) for path in paths], tape)
+        return len(verifier.accept([target(path) for path in paths_of(tree)], tree, tape).path)
 
     return sum(n * probability for n, probability in outcomes(run).items() if isinstance(n, int))
 
@@ -116,3 +88,35 @@ def test_a_law_that_is_all_drawn_is_covered() -> None:
     """Every token of the vocabulary as a sibling, without replacement: somebody is always accepted."""
     for kind in KINDS[:1]:
         assert accepted_length(recursive.VERIFIER, Distinct((SIZE,)), kind) == pytest.approx(1.0)
+
+
+def test_the_proof_covers_what_it_says() -> None:
+    told = list(combinations())
+    assert len(told) == len(set(told)) >= 150
+    assert {verifier for verifier, _, _ in told} == set(names("verifier"))
+
+
+def test_a_wrong_rule_is_noticed() -> None:
+    def believe(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
+        return Accepted(tuple(range(len(tree.tokens))), chance.choose(p[-1].tolist()))
+
+    naive = replace(standard.VERIFIER, accept=believe)
+    assert distance(naive, Independent((1, 1)), after("smooth", "target"), after("smooth", "draft")) > 0.05
+
+
+def test_rows_and_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speculation, "SHAPES", {"a chain of 1": Independent((1,)), "2 distinct": Distinct((2,))})
+    result = CliRunner().invoke(app, ["verify", "speculation", "--json"])
+    document = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 0 and document["ok"]
+    assert len(document["rows"]) == len(list(combinations()))
+    assert {"name", "law", "distance", "bound", "ok"} <= document["rows"][0].keys()
+    refused = CliRunner().invoke(app, ["verify", "speculation", "--model", "builtin-draft"])
+    assert refused.exit_code == 2 or isinstance(refused.exception, BadInput)
+
+
+def test_a_shape_without_children_is_refused() -> None:
+    for shape in (Independent, Distinct, Likeliest):
+        for widths in ((), (0,), (2, 0)):
+            with pytest.raises(BadInput, match="widths"):
+                shape(widths)
