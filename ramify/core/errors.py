@@ -8,6 +8,7 @@ RamifyError
 │   └── UnknownArchitecture
 ├── BrokenNumbers                   a model whose logits are no numbers
 ├── OutOfPages                       a verb that needs more pages than are free
+├── DraftError                       a drafter whose proposal cannot have come from the law it gives
 ├── RewardError                      a reward that raised, or returned something that is no number
 └── BooksUnbalanced                  our own mistake: pages lost or counted twice
 """
@@ -69,6 +70,10 @@ class OutOfPages(RamifyError):
         remedy = "Drop some, lower n, or" if branches > 1 else "Lower max_tokens, or"
         super().__init__(f"{needed} pages needed, {free} free, {branches} branches alive. {remedy} raise --kv-gib.")
         self.needed, self.free, self.branches = needed, free, branches
+
+
+class DraftError(RamifyError):
+    """A drafter whose proposal cannot have come from the law it gives: verifying it would change the target's law."""
 
 
 class RewardError(RamifyError):

@@ -11,9 +11,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ramify.core.errors import DraftError
+
 Masses = NDArray[np.float64]  # [V], sum one
 How = Literal["given", "iid", "distinct"]
 ROOT = -1
+LOOSE = 1e-6  # that laws of float32 may miss a sum of one by
 
 
 class Chance(Protocol):
@@ -53,6 +56,39 @@ class TokenTree:
     def is_chain(self) -> bool:
         """Whether nobody has a sibling."""
         return self.parents == tuple(range(-1, len(self.parents) - 1))
+
+
+def audited(tree: TokenTree, vocab_size: int) -> TokenTree:
+    """The tree itself, if a rule may rely on it.
+
+    Raises:
+        DraftError: a parent that is drawn later, a token outside the vocabulary, a law that is missing, holds what is
+            no probability or does not sum to one, a token that its own law cannot give, or a distinct one given twice.
+    """
+    if len(tree.tokens) != len(tree.parents):
+        raise DraftError(f"{len(tree.tokens)} tokens with {len(tree.parents)} parents")
+    for node, (token, parent) in enumerate(zip(tree.tokens, tree.parents, strict=True)):
+        if not ROOT <= parent < node:
+            raise DraftError(f"node {node} follows node {parent}, which is drawn later")
+        if not 0 <= token < vocab_size:
+            raise DraftError(f"node {node} is token {token}; the vocabulary has {vocab_size}")
+    if tree.how != "given":
+        for node in sorted(set(tree.parents)):
+            _audit_siblings(tree, node, vocab_size)
+    return tree
+
+
+def _audit_siblings(tree: TokenTree, node: int, vocab_size: int) -> None:
+    law_V, tokens = tree.laws.get(node), [tree.tokens[child] for child in tree.children(node)]
+    if law_V is None or law_V.shape != (vocab_size,):
+        raise DraftError(f"the children of node {node} need the law they were drawn from, of {vocab_size} masses")
+    total = float(law_V.sum())
+    if not (np.isfinite(law_V).all() and (law_V >= 0.0).all() and abs(total - 1.0) <= LOOSE):
+        raise DraftError(f"the law of the children of node {node} is none: it sums to {total:g}")
+    if impossible := [token for token in tokens if law_V[token] == 0.0]:
+        raise DraftError(f"token {impossible[0]} after node {node} has no mass in the law it was drawn from")
+    if tree.how == "distinct" and len(set(tokens)) < len(tokens):
+        raise DraftError(f"the children of node {node} are drawn without replacement, and two are equal")
 
 
 @dataclass(frozen=True)
