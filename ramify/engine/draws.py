@@ -30,7 +30,8 @@ def draw_tokens(
     drawn: list[tuple[int, tuple[TokenLogprob, ...]]] = [(0, ())] * len(branches)
     for rule, rows in _alike(branches, max(1, BLOCK // logits_RV.shape[-1])):
         members = [branches[row] for row in rows]
-        group_RV = logits_RV[rows]
+        in_a_row = rows[-1] - rows[0] + 1 == len(rows)  # then they need no copy
+        group_RV = logits_RV[rows[0] : rows[-1] + 1] if in_a_row else logits_RV[rows]
         prompts = [b.tokens[: b.num_prompt] for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         paths = [b.generated for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         law = final_law(group_RV, rule, prompts, paths)

@@ -48,9 +48,8 @@ def inverse_cdf(mass_RK: Tensor, uniform_R: Tensor) -> Tensor:
     of 32,000 all but a few hundred additions can then be done side by side.
     """
     block_RnB = _blocks(mass_RK)
-    total_Rn = torch.cat(
-        [rows_rnB.double().sum(-1) for rows_rnB in torch.split(block_RnB, 8)]
-    )  # 8 rows stay in the cache
+    few = torch.split(block_RnB, 8)  # rows whose float64 copy stays in the cache
+    total_Rn = torch.cat([rows_rnB.double().sum(-1) for rows_rnB in few])
     sum_Rn = total_Rn.cumsum(-1)
     target_R = uniform_R * sum_Rn[:, -1]
     block_R = _first_above(sum_Rn, target_R)

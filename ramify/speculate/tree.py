@@ -4,7 +4,7 @@ root = -1 ── 0 ── 2            nodes in order of drawing; a node comes a
            └ 1 ── 3 ── 4       a chain is a tree in which nobody has a sibling
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -52,11 +52,6 @@ class TokenTree:
         """The node's children in the order in which they were drawn."""
         return [child for child, parent in enumerate(self.parents) if parent == node]
 
-    @property
-    def is_chain(self) -> bool:
-        """Whether nobody has a sibling."""
-        return self.parents == tuple(range(-1, len(self.parents) - 1))
-
 
 def audited(tree: TokenTree, vocab_size: int) -> TokenTree:
     """The tree itself, if a rule may rely on it.
@@ -97,6 +92,16 @@ class Accepted:
 
     path: tuple[int, ...]
     token: int
+
+
+def descend(level: Callable[[int], tuple[int | None, int]]) -> Accepted:
+    """Down the tree: `level(node)` is the accepted child of a node, or None and the token that ends the path."""
+    path: list[int] = []
+    while True:
+        child, token = level(path[-1] if path else ROOT)
+        if child is None:
+            return Accepted(tuple(path), token)
+        path.append(child)
 
 
 class Accept(Protocol):

@@ -15,7 +15,7 @@ from ramify.core.registry import lookup, names
 from ramify.core.sampling import Rule
 from ramify.maths.law import final_law
 from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape, grow
-from ramify.speculate.tree import Masses, TokenTree, Verifier
+from ramify.speculate.tree import Masses, TokenTree, Verifier, audited
 from ramify.toy.enumerate import Tape, outcomes, total_variation
 from ramify.toy.model import ToyModel
 from ramify.verify.searches import PROMPT, SAMPLINGS
@@ -75,7 +75,7 @@ def distance(verifier: Verifier, shape: Shape, target: LawAfter, draft: LawAfter
     """Total variation between texts that were drafted and verified, and texts that were decoded plainly."""
 
     def run(tape: Tape) -> Text:
-        tree = grow(shape, lambda paths: [draft(tuple(path)) for path in paths], tape)
+        tree = audited(grow(shape, lambda paths: [draft(tuple(path)) for path in paths], tape), SIZE)
         accepted = verifier.accept([target(path) for path in paths_of(tree)], tree, tape)
         return (*(tree.tokens[node] for node in accepted.path), accepted.token)
 

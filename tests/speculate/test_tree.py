@@ -16,7 +16,6 @@ def test_a_good_tree_is_itself() -> None:
     tree = TokenTree(**GOOD)
     assert audited(tree, 4) is tree
     assert tree.children(-1) == [0, 1] and tree.children(0) == [2] and tree.children(2) == []
-    assert not tree.is_chain and TokenTree((1, 2), (-1, 0), {}, "given").is_chain
 
 
 @pytest.mark.parametrize(

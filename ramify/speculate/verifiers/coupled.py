@@ -8,19 +8,17 @@ from q it accepts with sum p q instead of sum min(p, q).
 
 from collections.abc import Sequence
 
-from ramify.speculate.tree import ROOT, Accepted, Chance, Masses, TokenTree, Verifier
+from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier, descend
 
 
 def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
-    """Down the tree, one draw from the target a level."""
-    path: list[int] = []
-    while True:
-        at = path[-1] if path else ROOT
+    """One draw from the target a level."""
+
+    def level(at: int) -> tuple[int | None, int]:
         token = chance.choose(p[1 + at].tolist())
-        node = next((child for child in tree.children(at) if tree.tokens[child] == token), None)
-        if node is None:
-            return Accepted(tuple(path), token)
-        path.append(node)
+        return next((child for child in tree.children(at) if tree.tokens[child] == token), None), token
+
+    return descend(level)
 
 
 VERIFIER = Verifier(

@@ -10,27 +10,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ramify.speculate.tree import ROOT, Accepted, Chance, Masses, TokenTree, Verifier, happens, scaled
+from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier, descend, happens, scaled
 
 HALVINGS = 60
 
 
 def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
-    """Down the tree until a level accepts nobody."""
-    path: list[int] = []
-    while True:
-        at = path[-1] if path else ROOT
+    """Until a level accepts nobody."""
+
+    def level(at: int) -> tuple[int | None, int]:
         p_V, children = p[1 + at], tree.children(at)
         if not children:
-            return Accepted(tuple(path), chance.choose(p_V.tolist()))
+            return None, chance.choose(p_V.tolist())
         q_V = tree.laws[at]
         rho = held_back(p_V, q_V, len(children))
-        tokens = [tree.tokens[child] for child in children]
-        coins = (happens(float(p_V[token] / (rho * q_V[token])), chance) for token in tokens)
-        chosen = next((child for child, coin in zip(children, coins, strict=True) if coin), None)
-        if chosen is None:
-            return Accepted(tuple(path), chance.choose(_rest(p_V, q_V, rho, len(children)).tolist()))
-        path.append(chosen)
+        for child in children:
+            token = tree.tokens[child]
+            if happens(float(p_V[token] / (rho * q_V[token])), chance):
+                return child, token
+        return None, chance.choose(_rest(p_V, q_V, rho, len(children)).tolist())
+
+    return descend(level)
 
 
 def held_back(p_V: Masses, q_V: Masses, k: int) -> float:

@@ -9,28 +9,25 @@ trees are drawn without replacement; Yang et al., "Multi-Candidate Speculative D
 
 from collections.abc import Sequence
 
-from ramify.speculate.tree import ROOT, Accepted, Chance, Masses, TokenTree, Verifier, happens, scaled, surplus
+from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier, descend, happens, scaled, surplus
 
 
 def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
-    """Down the tree until a level accepts nobody."""
-    path: list[int] = []
-    while True:
-        at = path[-1] if path else ROOT
-        p_V, q_V = p[1 + at], tree.laws.get(at)
-        chosen = None
-        for child in tree.children(at):
-            assert q_V is not None
+    """Until a level accepts nobody."""
+
+    def level(at: int) -> tuple[int | None, int]:
+        p_V, children = p[1 + at], tree.children(at)
+        q_V = tree.laws[at] if children else p_V
+        for child in children:
             token = tree.tokens[child]
             if happens(float(p_V[token] / q_V[token]), chance):
-                chosen = child
-                break
+                return child, token
             p_V = surplus(p_V, q_V)
             if tree.how == "distinct":
                 q_V = _without(q_V, token)
-        if chosen is None:
-            return Accepted(tuple(path), chance.choose(p_V.tolist()))
-        path.append(chosen)
+        return None, chance.choose(p_V.tolist())
+
+    return descend(level)
 
 
 def _without(q_V: Masses, token: int) -> Masses:
