@@ -10,9 +10,10 @@ from hashlib import sha256
 from itertools import count
 from random import Random
 
+from ramify.core.errors import UnknownName
 from ramify.tasks.chain import draw_chain
 from ramify.tasks.expression import render_expression
-from ramify.tasks.problem import Problem, Split
+from ramify.tasks.problem import SPLITS, Problem, Split
 from ramify.tasks.story import render_story
 
 HELD_OUT_IN_256 = 26
@@ -67,7 +68,13 @@ def split_of(text: str) -> Split:
 
 
 def generate(seed: int, index: int, split: Split, mixture: Mixture = TRAINING) -> Problem:
-    """Problem number `index` of `split` under `seed`: the same everywhere and in any order."""
+    """Problem number `index` of `split` under `seed`: the same everywhere and in any order.
+
+    Raises:
+        UnknownName: no such split.
+    """
+    if split not in SPLITS:
+        raise UnknownName("split", split, SPLITS)
     for attempt in count():
         random = Random(f"problem/{seed}/{index}/{split}/{attempt}")
         problem = _draw_problem(random, mixture)
