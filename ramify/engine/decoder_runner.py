@@ -67,6 +67,7 @@ class DecoderRunner:
             [(chunk.tokens, chunk.start, chunk.pages) for chunk in chunks],
             self.page_size,
             share_prefixes=self.share_prefixes,
+            trees={i: chunk.parents for i, chunk in enumerate(chunks) if chunk.parents},
             device=self.store.device,
         )
         attend = attend_over(self.store, batch, self.mode)
@@ -90,6 +91,14 @@ class DecoderRunner:
             self.store.copy_page(copies[0].src, copies[0].dst, copies[0].count)
         elif copies:
             self.store.copy_pages([c.src for c in copies], [c.dst for c in copies])
+
+    @torch.inference_mode()
+    def move(self, pages: Sequence[int], from_: Sequence[int], to: Sequence[int]) -> None:
+        """The accepted path of a tree, into line."""
+        size = self.page_size
+        self.store.move(
+            [pages[p // size] * size + p % size for p in from_], [pages[p // size] * size + p % size for p in to]
+        )
 
 
 def _value_of(head: ValueHead | None, mode: Mode) -> Callable[[Tensor], Tensor] | None:

@@ -17,11 +17,17 @@ from ramify.kv.pages import Copy
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive tokens of one branch: `start` tokens are stored already; `pages` has slots for all."""
+    """Tokens of one branch: `start` tokens are stored already; `pages` has slots for all.
+
+    `parents` () makes them consecutive. Otherwise they are the last nodes of a tree that stands behind the stored text:
+    `parents` names every node's (-1: the text's end), and node i is kept in the slot of position start + i until
+    `Runner.move` brings a path of them into line.
+    """
 
     tokens: Sequence[int]
     start: int
     pages: Sequence[int]
+    parents: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,6 @@ class Runner(Protocol):
 
     def copy(self, copies: Sequence[Copy]) -> None:
         """Carry out copies of pages, before anything is written."""
+
+    def move(self, pages: Sequence[int], from_: Sequence[int], to: Sequence[int]) -> None:
+        """Bring what a table's slots of positions `from_` hold to those of positions `to`, all at once."""

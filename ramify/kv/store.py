@@ -59,6 +59,12 @@ class PagedStore:
             x_KPsd = x_KNd.view(self.num_kv_heads, self.num_pages, self.page_size, self.head_dim)
             x_KPsd.index_copy_(1, dst_P, x_KPsd.index_select(1, src_P))
 
+    def move(self, src: Sequence[int], dst: Sequence[int]) -> None:
+        """Copy slots at once, `src[i]` to `dst[i]`, in every layer: all are read before any is written."""
+        src_T, dst_T = (torch.tensor(slots, device=self.device) for slots in (src, dst))
+        for x_KNd in (*self.k, *self.v):
+            x_KNd.index_copy_(1, dst_T, x_KNd.index_select(1, src_T))
+
     def append(self, layer: int, slots_R: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> None:
         """Write the rows' keys and values into their slots, rounded to the store's type."""
         self.k[layer].index_copy_(1, slots_R, k_RKd.transpose(0, 1).to(self.dtype))

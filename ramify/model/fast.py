@@ -89,6 +89,6 @@ def _walk(
 ) -> None:
     decode_attention(
         as_numpy(q_RHd), store.k_arrays[layer], store.v_arrays[layer], rows_r, batch.span_R,
-        batch.positions_R.numpy(), first_S, batch.offset_S, batch.pages_P, batch.page_size,
+        batch.positions_R.numpy(), first_S, batch.offset_S, batch.pages_P, batch.tail_R, batch.tails_T, batch.page_size,
         np.float32(spec.scale), np.float32(spec.softcap or 0.0), spec.window or 0, out_RHd.numpy(), lse_RH.numpy(),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from ramify.maths.merge import Partial, merge
 from ramify.model.attention import visible
 from ramify.model.config import AttentionSpec
 from ramify.model.parts import Part, chunk_parts, run_of_rows, shared_parts
-from ramify.model.plan import StepBatch
+from ramify.model.plan import Ints, StepBatch
 
 BLOCK = 256  # most rows of one product
 GATHERED = 1 << 18  # keys gathered at once for single rows
@@ -98,6 +98,16 @@ def _singles(batch: StepBatch, device: torch.device) -> list[Single]:
         page_rS = np.minimum(position_rS, last_r[:, None]) // batch.page_size
         pages_rS = batch.pages_P[batch.offset_S[span_r][:, None] + page_rS].astype(np.int64)
         slots_rS = pages_rS * batch.page_size + position_rS % batch.page_size
+        if len(batch.tail_R):
+            _put_tails(batch, rows_r, last_r, slots_rS)
         arrays = (rows_r, slots_rS, position_rS, seen_rS)
         found.append(Single(*(torch.from_numpy(x).to(device) for x in arrays)))
     return found
+
+
+def _put_tails(batch: StepBatch, rows_r: Ints, last_r: Ints, slots_rS: Ints) -> None:
+    """The last keys of a tree's row lie in slots of their own."""
+    for i, (row, last) in enumerate(zip(rows_r, last_r, strict=True)):
+        tail = batch.tails_T[batch.tail_R[row] : batch.tail_R[row + 1]]
+        end = last + 1 - batch.own_S[batch.span_R[row]]
+        slots_rS[i, end - len(tail) : end] = tail

@@ -49,12 +49,26 @@ class ReferenceAttend:
         self.store.append(layer, self.batch.slots_R, k_RKd, v_RKd)
         out_RHd = torch.empty_like(q_RHd)
         for i, span in enumerate(self.batch.spans):
+            if self.batch.has_tails(span):
+                self._tree(layer, spec, q_RHd, i, out_RHd)
+                continue
             last = span.start + span.num_rows
             k_KSd, v_KSd = self.store.read(layer, self.batch.slots(i, 0, last))
             seen_RS = visible(self.batch.positions_R[span.rows], torch.arange(last, device=q_RHd.device), spec.window)
             q, k, v = q_RHd[span.rows], k_KSd.transpose(0, 1), v_KSd.transpose(0, 1)
             out_RHd[span.rows] = reference_attention(q, k, v, seen_RS, spec)[0]
         return out_RHd
+
+    def _tree(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, i: int, out_RHd: Tensor) -> None:
+        """Row by row: each has its own path."""
+        span = self.batch.spans[i]
+        for row in range(span.first_row, span.rows.stop):
+            slots = torch.from_numpy(self.batch.path_slots(i, row)).to(q_RHd.device)
+            k_KSd, v_KSd = self.store.read(layer, slots)
+            positions_S = torch.arange(len(slots), device=q_RHd.device)
+            seen_1S = visible(self.batch.positions_R[row : row + 1], positions_S, spec.window)
+            q, k, v = q_RHd[row : row + 1], k_KSd.transpose(0, 1), v_KSd.transpose(0, 1)
+            out_RHd[row] = reference_attention(q, k, v, seen_1S, spec)[0][0]
 
 
 class ExactAttend:

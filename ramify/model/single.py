@@ -15,6 +15,7 @@ from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, layer
 from ramify.model.linear import Linear
 
 Numbers = NDArray[np.generic]
+NONE = np.empty(0, np.int64)
 
 
 class SingleRow:
@@ -31,7 +32,7 @@ class SingleRow:
         self.layers = [(_weights(each, empty), _numbers(decoder, each)) for each in layers]
 
     def __call__(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
-        if h_RD.shape[0] != 1 or tap is not None or not isinstance(attend, FastAttend):
+        if h_RD.shape[0] != 1 or tap is not None or not isinstance(attend, FastAttend) or len(attend.batch.tail_R):
             return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap)
         store = attend.store
         h_1D = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
@@ -44,7 +45,7 @@ class SingleRow:
 def _place(attend: FastAttend) -> Place:
     batch = attend.batch
     return Place(
-        batch.few_R, batch.span_R, batch.positions_R.numpy(), batch.own_S, batch.offset_S, batch.pages_P,
+        batch.few_R, batch.span_R, batch.positions_R.numpy(), batch.own_S, batch.offset_S, batch.pages_P, NONE,
         batch.page_size, int(batch.slots_R[0]),
     )  # fmt: skip
 

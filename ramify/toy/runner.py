@@ -4,7 +4,7 @@ A wrong slot, a missing copy or a page given to two branches therefore changes t
 Hidden rows are the logits with the value appended: [R, V + 1], fp64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -29,10 +29,10 @@ class ToyRunner:
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         """Store every chunk, then read each row's context back from the slots."""
         for chunk in chunks:
-            for position, token in enumerate(chunk.tokens, chunk.start):
+            first = chunk.start + max(0, len(chunk.parents) - len(chunk.tokens))
+            for position, token in enumerate(chunk.tokens, first):
                 self.slots[self._slot(chunk, position)] = token
-        rows = [self._hidden(chunk, chunk.start + i) for chunk in chunks for i in range(len(chunk.tokens))]
-        return torch.stack(rows)
+        return torch.stack([self._hidden(chunk, seen) for chunk in chunks for seen in _seen(chunk)])
 
     def logits(self, hidden_RD: Tensor) -> Tensor:
         """The logits' part of the hidden rows."""
@@ -49,13 +49,30 @@ class ToyRunner:
             self.slots[target : target + self.page_size] = [EMPTY] * self.page_size
             self.slots[target : target + copy.count] = self.slots[source : source + copy.count]
 
+    def move(self, pages: Sequence[int], from_: Sequence[int], to: Sequence[int]) -> None:
+        """Move tokens; what is read twice was not brought into line."""
+        chunk = Chunk((), 0, pages)
+        tokens = [self.slots[self._slot(chunk, position)] for position in from_]
+        for position, token in zip(to, tokens, strict=True):
+            self.slots[self._slot(chunk, position)] = token
+
     def _slot(self, chunk: Chunk, position: int) -> int:
         return chunk.pages[position // self.page_size] * self.page_size + position % self.page_size
 
-    def _hidden(self, chunk: Chunk, position: int) -> Tensor:
-        context = [self.slots[self._slot(chunk, at)] for at in range(position + 1)]
+    def _hidden(self, chunk: Chunk, seen: Sequence[int]) -> Tensor:
+        context = [self.slots[self._slot(chunk, at)] for at in seen]
         value = torch.tensor([self.model.value(context)], dtype=torch.float64)
         return torch.cat([self.model.logits(context), value])
+
+
+def _seen(chunk: Chunk) -> Iterator[list[int]]:
+    """Where what each row may look at is kept: the stored text, then the path that leads to the row."""
+    parents = chunk.parents or [*range(-1, len(chunk.tokens) - 1)]
+    for node in range(len(parents) - len(chunk.tokens), len(parents)):
+        path = [node]
+        while parents[path[-1]] >= 0:
+            path.append(parents[path[-1]])
+        yield [*range(chunk.start), *(chunk.start + at for at in reversed(path))]
 
 
 def toy_model(role: str = "target", model: ToyModel | None = None, *, scores: bool = False, **sizes: int) -> Model:

@@ -4,7 +4,9 @@
     P pages of all tables, S spans
 
 Keys are visited page by page in order of position under a running maximum (Milakov and Gimelshein, arXiv:1805.02867).
-What a row gets depends on its own query, keys and carried state only.
+What a row gets depends on its own query, keys and carried state only. A row of a token tree finds its last keys (its
+tail: the path from the tree's root to itself) in slots of their own; they are first laid out as their pages would be,
+so that it gets, bit for bit, what the same text gets as a chain.
 """
 
 import numba
@@ -31,6 +33,8 @@ def decode_attention(
     first_S: Array,
     offset_S: Array,
     pages_P: Array,
+    tail_R: Array,
+    tails_T: Array,
     page_size: int,
     scale: np.float32,
     cap: np.float32,
@@ -40,7 +44,8 @@ def decode_attention(
 ) -> None:
     """Add the keys first_S .. position_R of each row's table to what out_RHd and lse_RH hold (fp32; nothing: -inf).
 
-    q, k and v in bf16 (uint16) or fp32; `cap` 0 and `window` 0 mean none.
+    q, k and v in bf16 (uint16) or fp32; `cap` 0 and `window` 0 mean none. The last positions of row r are in the slots
+    tails_T[tail_R[r] : tail_R[r + 1]]; an empty tail_R means that no row has a tail.
     """
     heads_kv = k_KNd.shape[0]
     for task in numba.prange(len(rows_r) * heads_kv):
@@ -49,8 +54,9 @@ def decode_attention(
         first = max(first_S[span], last - window + 1) if window > 0 else first_S[span]
         group = q_RHd.shape[1] // heads_kv
         mine = slice(head * group, (head + 1) * group)
+        tail = tails_T[tail_R[row] : tail_R[row + 1]] if len(tail_R) > 0 else tails_T[:0]
         _row(
-            q_RHd[row, mine], k_KNd, v_KNd, head, pages_P[offset_S[span] :], page_size,
+            q_RHd[row, mine], k_KNd, v_KNd, head, pages_P[offset_S[span] :], tail, page_size,
             first, last, scale, cap, out_RHd[row, mine], lse_RH[row, mine],
         )  # fmt: skip
 
@@ -62,6 +68,7 @@ def _row(
     v_KNd: Array,
     head: int,
     pages: Array,
+    tail: Array,
     page_size: int,
     first: int,
     last: int,
@@ -74,6 +81,9 @@ def _row(
     scaled_Gd = np.empty((group, width), np.float32)
     top_G, mass_G = np.empty(group, np.float32), np.empty(group, np.float32)
     score = np.empty(page_size, np.float32)
+    start = last + 1 - len(tail)  # positions from here on are the tail's
+    spare = page_size if len(tail) > 0 else 0
+    k_sd, v_sd = np.empty((spare, width), k_KNd.dtype), np.empty((spare, width), v_KNd.dtype)
     for g in range(group):
         carried = lse_G[g] > LOWEST
         top_G[g] = lse_G[g] if carried else LOWEST
@@ -91,9 +101,16 @@ def _row(
         if soon > last_page:  # the next task is this row's next head
             soon, its_head = min(first_page + soon - last_page - 1, last_page), min(head + 1, len(k_KNd) - 1)
         later, k_later, v_later = np.int64(pages[soon]) * page_size, k_KNd[its_head], v_KNd[its_head]
+        k_Nd, v_Nd = k_KNd[head], v_KNd[head]
+        at = page * page_size + begin
+        if at + count > start:
+            for j in range(count):
+                source = slot + j if at + j < start else np.int64(tail[at + j - start])
+                k_sd[j], v_sd[j] = k_KNd[head, source], v_KNd[head, source]
+            k_Nd, v_Nd, slot = k_sd, v_sd, np.int64(0)
         for g in range(group):
-            top = _scores(scaled_Gd[g], k_KNd[head], slot, count, k_later, later, cap, top_G[g], score)
-            mass_G[g] = _mix(score, top, top_G[g], mass_G[g], v_KNd[head], slot, count, v_later, later, out_Gd[g])
+            top = _scores(scaled_Gd[g], k_Nd, slot, count, k_later, later, cap, top_G[g], score)
+            mass_G[g] = _mix(score, top, top_G[g], mass_G[g], v_Nd, slot, count, v_later, later, out_Gd[g])
             top_G[g] = top
             later = np.int64(-1)  # the group's first head has fetched it
     for g in range(group):

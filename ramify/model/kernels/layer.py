@@ -57,6 +57,7 @@ class Place(NamedTuple):
     first_1: Array
     offset_1: Array
     pages_P: Array
+    no_tail: Array
     page_size: int
     slot: int
 
@@ -102,8 +103,8 @@ def _attention(
     store_row(qkv_X, q_width + kv_width, at.slot, v_KNd)
     out_1Hd, lse_1H = np.empty((1, n.heads, width), np.float32), np.full((1, n.heads), np.float32(-np.inf))
     decode_attention(
-        q_1Hd, k_KNd, v_KNd, at.row_1, at.span_1, at.position_1, at.first_1, at.offset_1, at.pages_P, at.page_size,
-        n.scale, n.cap, n.window, out_1Hd, lse_1H,
+        q_1Hd, k_KNd, v_KNd, at.row_1, at.span_1, at.position_1, at.first_1, at.offset_1, at.pages_P,
+        at.no_tail, at.no_tail, at.page_size, n.scale, n.cap, n.window, out_1Hd, lse_1H,
     )  # fmt: skip
     mixed_D = np.empty(len(w.out), np.float32)
     vector(out_1Hd.reshape(-1), w.out, w.out_bias, mixed_D)
