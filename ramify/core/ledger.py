@@ -25,10 +25,56 @@ class ModelAccount:
 
 
 @dataclass
+class DraftAccount:
+    """What was drafted, and what became of it. Counts are of tokens unless said otherwise.
+
+    tried[d], accepted_at[d]    how often a drafted token at depth d was put to the test (all above it were accepted),
+                                and how often it passed: what a draft is worth, however long the drafts were
+    """
+
+    rounds: int = 0  # drafts that were verified
+    drafted: int = 0
+    accepted: int = 0
+    seconds: float = 0.0  # spent on drafting
+    tried: list[int] = field(default_factory=list)
+    accepted_at: list[int] = field(default_factory=list)
+
+    @property
+    def wasted(self) -> int:
+        """Rows that the target read for nothing."""
+        return self.drafted - self.accepted
+
+    @property
+    def rows(self) -> int:
+        """Rows that the target read in verifications: the last committed token and the draft behind it."""
+        return self.drafted + self.rounds
+
+    def note(self, drafted: int, path: int, stood: int) -> None:
+        """One draft of `drafted` tokens whose accepted path has `path`, tested to depth `stood` at most."""
+        self.rounds, self.drafted, self.accepted = self.rounds + 1, self.drafted + drafted, self.accepted + path
+        missing = stood - len(self.tried)
+        self.tried += [0] * missing
+        self.accepted_at += [0] * missing
+        for depth in range(stood):
+            self.tried[depth] += 1
+            self.accepted_at[depth] += depth < path
+
+    def add(self, other: "DraftAccount") -> None:
+        """Accumulate another account into this one."""
+        self.rounds, self.drafted = self.rounds + other.rounds, self.drafted + other.drafted
+        self.accepted, self.seconds = self.accepted + other.accepted, self.seconds + other.seconds
+        for mine, theirs in ((self.tried, other.tried), (self.accepted_at, other.accepted_at)):
+            mine += [0] * (len(theirs) - len(mine))
+            for depth, count in enumerate(theirs):
+                mine[depth] += count
+
+
+@dataclass
 class Ledger:
     """The account of one run (or, added up, of many).
 
-    prompt_tokens and generated_tokens count once per prompt and per drawn token; `models` maps a model's role
+    prompt_tokens and generated_tokens count once per prompt and per drawn token; a step draws one token for a branch
+    (`draws` counts these), or several if it was drafted for; `models` maps a model's role
     ("target", a reward's name) to its account; seconds are wall time; KV bytes are of all models together.
     """
 
@@ -40,10 +86,17 @@ class Ledger:
     forks: int = 0
     pages_copied: int = 0
     models: dict[str, ModelAccount] = field(default_factory=dict)
+    draws: int = 0
+    drafts: DraftAccount = field(default_factory=DraftAccount)
 
     def model(self, name: str) -> ModelAccount:
         """The account of one model, opened when first asked for."""
         return self.models.setdefault(name, ModelAccount())
+
+    @property
+    def block_efficiency(self) -> float:
+        """Tokens that one look of the target at a branch gives: 1 without drafts."""
+        return self.generated_tokens / self.draws if self.draws else 1.0
 
     @property
     def flops(self) -> float:
@@ -59,6 +112,7 @@ class Ledger:
         """Accumulate another run; peaks are of runs one after another."""
         self.prompt_tokens += other.prompt_tokens
         self.generated_tokens += other.generated_tokens
+        self.draws += other.draws
         self.seconds += other.seconds
         self.peak_kv_bytes = max(self.peak_kv_bytes, other.peak_kv_bytes)
         self.peak_unshared_kv_bytes = max(self.peak_unshared_kv_bytes, other.peak_unshared_kv_bytes)
@@ -66,6 +120,7 @@ class Ledger:
         self.pages_copied += other.pages_copied
         for name, account in other.models.items():
             self.model(name).add(account)
+        self.drafts.add(other.drafts)
 
     def row(self) -> dict[str, Any]:
         """Flat columns, for tables and JSON."""
@@ -80,6 +135,16 @@ class Ledger:
             "forks": self.forks,
             "pages_copied": self.pages_copied,
         }
+        if self.drafts.rounds:
+            columns |= {
+                "drafted_tokens": self.drafts.drafted,
+                "accepted_tokens": self.drafts.accepted,
+                "accepted_at": [a / t for a, t in zip(self.drafts.accepted_at, self.drafts.tried, strict=True)],
+                "block_efficiency": self.block_efficiency,
+                "rows_verified": self.drafts.rows,
+                "rows_wasted": self.drafts.wasted,
+                "draft_seconds": self.drafts.seconds,
+            }
         for name, account in self.models.items():
             columns |= {f"{name}_tokens": account.tokens, f"{name}_passes": account.passes}
             columns |= {f"{name}_flops": account.flops}
@@ -87,8 +152,14 @@ class Ledger:
 
     def __str__(self) -> str:
         models = ", ".join(f"{name} {a.tokens} tokens in {a.passes} passes" for name, a in self.models.items())
+        drafts = ""
+        if self.drafts.rounds:
+            drafts = (
+                f"{self.drafts.accepted} of {self.drafts.drafted} drafted tokens accepted, "
+                f"{self.block_efficiency:.2f} tokens a pass; "
+            )
         return (
             f"{self.generated_tokens} generated from {self.prompt_tokens} prompt tokens; {models or 'no model'}; "
-            f"{self.flops:.3g} FLOPs, {self.seconds:.2f} s, {self.recomputed_tokens} recomputed, "
+            f"{drafts}{self.flops:.3g} FLOPs, {self.seconds:.2f} s, {self.recomputed_tokens} recomputed, "
             f"peak KV {self.peak_kv_bytes / 2**20:.2f} MiB ({self.peak_unshared_kv_bytes / 2**20:.2f} unshared)"
         )

@@ -22,6 +22,11 @@ def child_address(parent: int, index: int) -> int:
     return _mix(b"fork", parent, index)
 
 
+def address_at(address: int, position: int) -> int:
+    """An address of its own for what is drawn behind a branch's first `position` tokens."""
+    return _mix(b"at", address, position)
+
+
 def uniform(address: int, position: int, purpose: Purpose = "token") -> float:
     """A number in [0, 1), uniform over addresses, with 53 random bits."""
     return (_mix(purpose.encode(), address, position) >> 11) * 2.0**-53

@@ -17,13 +17,17 @@ StoppedBecause = Literal["stop", "length", "budget", "rejected", "unfinished"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request's tokens with its own seed and sampling. `text` is what was encoded, if it was text."""
+    """A request's tokens with its own seed and sampling. `text` is what was encoded, if it was text.
+
+    `speculate` False decodes plainly even where the engine has drafts.
+    """
 
     tokens: tuple[int, ...]
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     request: int = 0
     text: str | None = None
+    speculate: bool = True
 
     def at_temperature(self, temperature: float) -> "Prompt":
         """The same prompt, drawn from at another temperature."""
@@ -59,6 +63,7 @@ class Branch:
     logprobs: list[TokenLogprob] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
     alive: bool = True
+    speculate: bool = True
 
     @property
     def done(self) -> bool:

@@ -28,20 +28,25 @@ def draw_tokens(
 ) -> list[tuple[int, tuple[TokenLogprob, ...]]]:
     """One token a row, with its log-probability for a branch that asks for it. The branches stay as they are."""
     drawn: list[tuple[int, tuple[TokenLogprob, ...]]] = [(0, ())] * len(branches)
-    for rule, rows in _alike(branches, max(1, BLOCK // logits_RV.shape[-1])):
+    for rule, rows in alike(branches, max(1, BLOCK // logits_RV.shape[-1])):
         members = [branches[row] for row in rows]
-        in_a_row = rows[-1] - rows[0] + 1 == len(rows)  # then they need no copy
-        group_RV = logits_RV[rows[0] : rows[-1] + 1] if in_a_row else logits_RV[rows]
+        group_RV = rows_of(logits_RV, rows)
         prompts = [b.tokens[: b.num_prompt] for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         paths = [b.generated for b in members] if rule.reads_path or rule.bad_runs else [()] * len(rows)
         law = final_law(group_RV, rule, prompts, paths)
         tokens = draw(law, members)
-        for row, token, logprob in zip(rows, tokens, _logprobs(group_RV, law, members, tokens), strict=True):
+        for row, token, logprob in zip(rows, tokens, logprobs_of(group_RV, law, members, tokens), strict=True):
             drawn[row] = (token, logprob)
     return drawn
 
 
-def _alike(branches: Sequence[Branch], most: int) -> Iterator[tuple[Rule, list[int]]]:
+def rows_of(logits_RV: Tensor, rows: Sequence[int]) -> Tensor:
+    """Some rows, in ascending order; rows in a row are not copied."""
+    in_a_row = rows[-1] - rows[0] + 1 == len(rows)
+    return logits_RV[rows[0] : rows[-1] + 1] if in_a_row else logits_RV[list(rows)]
+
+
+def alike(branches: Sequence[Branch], most: int) -> Iterator[tuple[Rule, list[int]]]:
     """Rows that share a rule, `most` at a time."""
     groups = dict[Rule, list[int]]()
     for row, branch in enumerate(branches):
@@ -51,7 +56,7 @@ def _alike(branches: Sequence[Branch], most: int) -> Iterator[tuple[Rule, list[i
             yield rule, rows[first : first + most]
 
 
-def _logprobs(
+def logprobs_of(
     logits_RV: Tensor, law: Law, branches: Sequence[Branch], drawn: Sequence[int]
 ) -> list[tuple[TokenLogprob, ...]]:
     """Of the rows that ask for them: under the model's own law (raw), or under the one that was drawn from."""

@@ -4,7 +4,7 @@ A search sees only its own branches, its own budget and its own pages, so what i
 beside it (token for token in exact mode). Sharing costs nobody anything: rows are billed to a branch that needed them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ramify.core.errors import BadInput, OutOfPages
@@ -242,24 +242,33 @@ class Driver:
                 model.release(branch)  # its values stay
 
     def _step(self) -> None:
-        pending = [b for s in self._running if not s.over for b in s.pending()]
+        pending = {b: most for s in self._running if not s.over for b, most in s.pending().items()}
         if not pending:
             self._memory.came_back()
+        lengths = {b: len(b.tokens) for b in pending}
         drawn = self._memory.step(pending)
-        self._heed_markers(drawn)
+        self._heed_markers({b: lengths[b] for b in drawn})
         if any(b.done for b in drawn):
             self._memory.came_back()
         for session in self._running:
             if not session.over and isinstance(session.want, Advance) and session.goals and not session.pending():
                 self._guard(session, lambda s=session: self._arrive(s))  # type: ignore[misc]
 
-    def _heed_markers(self, drawn: Sequence[Branch]) -> None:
-        fresh, codec = set(drawn), self.engine.target.codec
+    def _heed_markers(self, drawn: Mapping[Branch, int]) -> None:
+        """Branches stop at the first token that completes their marker; what was drawn behind it in one step goes."""
         for session in self._running:
             if isinstance(session.want, Advance) and isinstance(session.want.until, Marker):
-                for branch in fresh & session.goals.keys():
-                    if session.want.until.text in codec.continuation(branch.tokens[:-1], branch.tokens[-1:]):
-                        session.goals[branch] = len(branch.tokens)
+                for branch in drawn.keys() & session.goals.keys():
+                    end = self._marker_end(branch, drawn[branch], session.want.until.text)
+                    if end is not None:
+                        branch.ledger.generated_tokens -= len(branch.tokens) - end
+                        self.engine.truncate(branch, end)
+                        session.goals[branch] = end
+
+    def _marker_end(self, branch: Branch, length: int, text: str) -> int | None:
+        tokens, codec = branch.tokens, self.engine.target.codec
+        ends = range(length + 1, len(tokens) + 1)
+        return next((e for e in ends if text in codec.continuation(tokens[: e - 1], tokens[e - 1 : e])), None)
 
     def _arrive(self, session: Session) -> None:
         if wants_room(session) and self._more_room(session):

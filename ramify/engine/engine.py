@@ -8,6 +8,7 @@ room.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from time import perf_counter
 
 import torch
 
@@ -17,10 +18,12 @@ from ramify.core.protocols import Reward
 from ramify.core.random import child_address, root_address
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt, TokenLogprob
+from ramify.engine.drafts import Draft, Speculator
 from ramify.engine.draws import Draw, addressed, draw_tokens, top_alternatives
 from ramify.engine.ending import settle
-from ramify.engine.model import Model
+from ramify.engine.model import Agenda, Model
 from ramify.engine.rewards import score_views
+from ramify.engine.verification import Taken, Verified, logprobs_taken, take
 from ramify.kv.book import Demand
 
 MAX_BRANCHES = 65_536
@@ -34,13 +37,20 @@ class Engine:
         others: models that rewards read, by the name rewards know them by.
         row_budget: most rows (tokens) one forward pass reads; longer prompts are read in chunks.
         draw: how a token is drawn from a law (tests replace it).
+        speculator: drafts tokens for branches that want that; None decodes plainly.
     """
 
     def __init__(
-        self, target: Model, others: Mapping[str, Model] | None = None, *, row_budget: int = 512, draw: Draw = addressed
+        self,
+        target: Model,
+        others: Mapping[str, Model] | None = None,
+        *,
+        row_budget: int = 512,
+        draw: Draw = addressed,
+        speculator: Speculator | None = None,
     ) -> None:
         self.target = target
-        self.others = dict(others or {})
+        self.others, self.speculator = dict(others or {}), speculator
         self.row_budget, self.draw = whole("row_budget", row_budget, 1, 1 << 20), draw
         self.branches: dict[int, Branch] = {}
         self._next_id = 0
@@ -48,7 +58,8 @@ class Engine:
     @property
     def models(self) -> list[Model]:
         """Target first."""
-        return [self.target, *self.others.values()]
+        drafts = [] if self.speculator is None else self.speculator.models
+        return [self.target, *self.others.values(), *drafts]
 
     def open(self, prompt: Prompt, ledger: Ledger | None = None) -> Branch:
         """A branch that stands at the end of a prompt; nothing is read yet.
@@ -72,6 +83,7 @@ class Engine:
             sampling=prompt.sampling,
             rule=prompt.sampling.rule(self._bad_runs(prompt)),
             max_length=limit if most is None else min(limit, len(tokens) + most),
+            speculate=prompt.speculate,
             ledger=ledger if ledger is not None else Ledger(),
         )
         branch.ledger.prompt_tokens += len(tokens)
@@ -135,26 +147,89 @@ class Engine:
         """Pages that these branches need for drawing one more token each, beside those they hold."""
         return self.target.book.needed(self._demands([b for b in branches if not b.done], 1))
 
-    def step(self, branches: Sequence[Branch]) -> list[Branch]:
-        """One forward pass and one draw for each branch that it brought up to date; those that drew.
+    def step(self, branches: Sequence[Branch], most: Mapping[int, int] | None = None) -> list[Branch]:
+        """One forward pass and one draw (several, where a draft is accepted) for each branch that is up to date.
 
+        Args:
+            most: branch id -> how many tokens it may grow by; without limit if it is not named.
+
+        Returns: those that drew.
         Raises:
             OutOfPages: the pass does not fit; nothing was changed.
         """
-        live = self._live(branches)
-        self.target.catch_up(live, self.row_budget)
-        rows = [(b, row) for b in live if (row := self.target.frontier(b)) is not None]
+        live, began = self._live(branches), perf_counter()
+        hidden, drafts = self._read_step(live, most or {})
+        ready = [b for b in live if b.id not in hidden and self.target.frontier(b) is not None]
+        drafted = [b for b in live if b.id in hidden]
+        rows = [self.target.frontier(b)[None] for b in ready] + [hidden[b.id] for b in drafted]  # type: ignore[index]
         if not rows:
             return []
-        ready = [b for b, _ in rows]
-        logits_RV = self.target.runner.logits(torch.stack([row for _, row in rows]))
-        for branch, (token, logprob) in zip(ready, draw_tokens(logits_RV, ready, self.draw), strict=True):
-            branch.tokens.append(token)
+        logits_RV = self.target.runner.logits(torch.cat(rows))
+        for branch, (token, logprob) in zip(ready, draw_tokens(logits_RV[: len(ready)], ready, self.draw), strict=True):
             branch.logprobs += logprob
-            branch.ledger.generated_tokens += 1
-            branch.ledger.model(self.target.role).flops += self.target.runner.costs.logits
-            settle(branch, self.target.codec)
-        return ready
+            self._append(branch, token)
+        if drafted:
+            self._take(logits_RV, len(ready), [(b, drafts[b.id]) for b in drafted], hidden)
+        for branch, count in [(b, 1) for b in ready] + [(b, len(hidden[b.id])) for b in drafted]:
+            branch.ledger.draws += 1
+            branch.ledger.model(self.target.role).flops += count * self.target.runner.costs.logits
+        if self.speculator is not None:
+            self.speculator.took(len(ready), len(drafted), len(logits_RV), perf_counter() - began)
+        return [*ready, *drafted]
+
+    def _read_step(
+        self, live: Sequence[Branch], most: Mapping[int, int]
+    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft]]:
+        """Read what is lacking, and drafts behind it if there is room for them."""
+        agenda = self.target.agenda(live, self.row_budget)
+        if self.speculator is not None and (drafts := self._drafts(self.speculator, agenda, most)):
+            try:
+                return self.target.carry_out(agenda, drafts), drafts
+            except OutOfPages:
+                pass
+        return self.target.carry_out(agenda), {}
+
+    def _drafts(self, speculator: Speculator, agenda: Agenda, most: Mapping[int, int]) -> Mapping[int, Draft]:
+        able = [b for b in self.target.ready(agenda) if b.speculate]
+        levels = {b.id: min(most.get(b.id, b.max_length), b.max_length - len(b.tokens)) - 1 for b in able}
+        able = [b for b in able if levels[b.id] > 0]
+        while able:
+            try:
+                return speculator.propose(able, levels, agenda.rows_left)
+            except OutOfPages as error:
+                if not speculator.make_room({b.id for b in able}, error):
+                    able = able[: len(able) // 2]
+        return {}
+
+    def _take(
+        self,
+        logits_RV: torch.Tensor,
+        first: int,
+        drafted: Sequence[tuple[Branch, Draft]],
+        hidden: Mapping[int, torch.Tensor],
+    ) -> None:
+        assert self.speculator is not None
+        verified = list[Verified]()
+        for branch, draft in drafted:
+            verified.append(Verified(branch, draft, first, len(branch.tokens)))
+            first = verified[-1].rows.stop
+        for each, tokens in take(logits_RV, verified, self.speculator, self.draw):
+            branch, taken = each.branch, list[Taken]()
+            for token, node in tokens:
+                taken.append((token, node))
+                self._append(branch, token)
+                if branch.done:
+                    break
+            branch.logprobs += logprobs_taken(logits_RV, each, taken)
+            path, tested = each.outcome(taken)
+            self.target.keep(branch, each.start, path, hidden[branch.id])
+            branch.ledger.drafts.note(len(each.draft.tokens), len(path), tested)
+            self.speculator.learn(branch, each.draft, each.start, path, tested)
+
+    def _append(self, branch: Branch, token: int) -> None:
+        branch.tokens.append(token)
+        branch.ledger.generated_tokens += 1
+        settle(branch, self.target.codec)
 
     def advance(self, branches: Sequence[Branch], n: int = 1) -> None:
         """Draw n more tokens for each branch (fewer for those that finish).
@@ -167,7 +242,7 @@ class Engine:
         self._require(self._demands(live, n))
         goals = {b: min(len(b.tokens) + n, b.max_length) for b in live}
         while pending := [b for b in live if not b.done and len(b.tokens) < goals[b]]:
-            self.step(pending)
+            self.step(pending, {b.id: goals[b] - len(b.tokens) for b in pending})
 
     def room(self, branches: Sequence[Branch], pages: int | None = None) -> int:
         """How many tokens each branch can advance before pages run out: exact, unless one finishes earlier.
@@ -236,6 +311,8 @@ class Engine:
                 branch.alive = False
                 for model in self.models:
                     model.close(branch)
+                if self.speculator is not None:
+                    self.speculator.forget(branch)
 
     def check(self) -> None:
         """Audit every model's book, and that it knows no branch that is not alive.
@@ -255,6 +332,7 @@ class Engine:
             sampling=branch.sampling,
             rule=branch.rule,
             max_length=branch.max_length,
+            speculate=branch.speculate,
             ledger=branch.ledger,
             finish=branch.finish,
             parent=branch.id,

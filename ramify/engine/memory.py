@@ -4,7 +4,7 @@ The pages that a search has reserved are its own: while it holds no more than th
 youngest go first, those that are not about to draw before those that are.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ramify.core.errors import OutOfPages
@@ -27,15 +27,18 @@ class Memory:
         """Pages came back: let everybody try again."""
         self._stalled.clear()
 
-    def step(self, pending: list[Branch]) -> list[Branch]:
+    def step(self, pending: Mapping[Branch, int]) -> list[Branch]:
         """One step of as many of these as fit, the first ones first; those that drew.
+
+        `pending` says by how many tokens each may grow.
 
         A branch that could not be read even by itself ends its search with OutOfPages.
         """
         batch = [b for b in pending if b.id not in self._stalled] or list(pending)
+        most = {b.id: count for b, count in pending.items()}
         while batch:
             try:
-                return self.engine.step(batch)
+                return self.engine.step(batch, most)
             except OutOfPages as error:
                 self._give_way(batch, error)
         return []

@@ -3,7 +3,7 @@
 Every model of an engine keeps its own pages for a branch and catches up lazily, so that each reads each token once.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from ramify.core.errors import BadInput, BooksUnbalanced
 from ramify.core.protocols import Codec
 from ramify.core.types import Branch
+from ramify.engine.drafts import Draft, is_chain
 from ramify.engine.runner import Chunk, Runner
 from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
 from ramify.kv.book import Book
@@ -27,6 +28,15 @@ class Reading:
     values: list[float] = field(default_factory=list)  # a reward model's, one a generated token
     furthest: int = 0  # most tokens ever read: below it, reading is reading again
     published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """A step of catching up: who reads how many rows, who follows whom, and how many rows are left of the budget."""
+
+    reading: Sequence[tuple[Branch, int]]
+    followers: Sequence[tuple[Branch, Branch, int, int]]  # (leader, follower, length the leader reads to, shared)
+    rows_left: int
 
 
 class Model:
@@ -86,9 +96,13 @@ class Model:
 
     def release(self, branch: Branch) -> None:
         """Give the branch's pages up; its tokens stay, and are read again when they are wanted."""
-        if branch.id in self.readings:
-            self.book.truncate(branch.id, 0)
-            self.readings[branch.id].anchors.clear()
+        self.release_id(branch.id)
+
+    def release_id(self, branch: int) -> None:
+        """`release`, for who knows a branch by its number only."""
+        if branch in self.readings:
+            self.book.truncate(branch, 0)
+            self.readings[branch].anchors.clear()
 
     def close(self, branch: Branch) -> None:
         """Forget a branch."""
@@ -130,6 +144,10 @@ class Model:
         Raises:
             OutOfPages: the step does not fit; nothing was changed.
         """
+        self.carry_out(self.agenda(branches, row_budget))
+
+    def agenda(self, branches: Sequence[Branch], row_budget: int) -> Agenda:
+        """What a step's worth of catching up comes to; nothing is read yet."""
         behind = {b.id: b for b in self.behind(branches)}
         for branch in behind.values():
             self.reuse(branch)
@@ -139,10 +157,65 @@ class Model:
             limits[leader] = min(limits[leader], max(length, self.held(behind[leader])))
         leaders = [b for b in behind.values() if b.id not in followers]
         rows = schedule([Behind(b.id, limits[b.id] - self.held(b)) for b in leaders], row_budget)
-        self._read([(b, rows[b.id]) for b in leaders if b.id in rows])
-        for follower, (leader, length) in followers.items():
-            if self.held(behind[leader]) >= limits[leader]:
-                self._follow(behind[leader], behind[follower], length)
+        follow = [(behind[leader], behind[f], limits[leader], length) for f, (leader, length) in followers.items()]
+        return Agenda([(b, rows[b.id]) for b in leaders if b.id in rows], follow, row_budget - sum(rows.values()))
+
+    def ready(self, agenda: Agenda) -> list[Branch]:
+        """Those that read their last token and nothing else, and lead nobody: a draft may stand behind it."""
+        leaders = {leader.id for leader, *_ in agenda.followers}
+        alone = (b for b, count in agenda.reading if count == 1 and b.id not in leaders)
+        return [b for b in alone if self.held(b) == len(b.tokens) - 1]
+
+    def carry_out(self, agenda: Agenda, drafts: Mapping[int, Draft] | None = None) -> dict[int, Tensor]:
+        """Read what the agenda says, and behind the last token of some branches what was drafted for them.
+
+        Returns: branch id -> hidden rows of its last token and of its draft's, [1 + N, D]. Until `keep` says which of
+        them stay, the branch's table is longer than its tokens.
+        Raises:
+            OutOfPages: the step does not fit; nothing was changed.
+        """
+        hidden = self._read(agenda.reading, drafts or {})
+        for leader, follower, limit, length in agenda.followers:
+            if self.held(leader) >= limit:
+                self._follow(leader, follower, length)
+        return hidden
+
+    def read_nodes(self, trees: Sequence[tuple[Branch, Sequence[int], Sequence[int]]]) -> Tensor:
+        """Read drafted tokens behind branches that are up to date: (branch, tokens, parents of all nodes so far).
+
+        Returns: their hidden rows, in order. `keep` says later which of them stay.
+        Raises:
+            OutOfPages: they do not fit; nothing was changed.
+        """
+        self.runner.copy(self.book.grow([(b.id, len(b.tokens) + len(parents)) for b, _, parents in trees]))
+        chunks = list[Chunk]()
+        for branch, tokens, parents in trees:
+            pages, length = self.book.tables[branch.id].pages, len(branch.tokens)
+            if is_chain(parents):
+                chunks.append(Chunk(tokens, length + len(parents) - len(tokens), pages))
+            else:
+                chunks.append(Chunk(tokens, length, pages, parents))
+        hidden_RD = self.runner.forward(chunks)
+        for branch, tokens, parents in trees:
+            self._bill(branch, len(branch.tokens) + len(parents) - len(tokens), len(tokens))
+        for ledger in {id(b.ledger): b.ledger for b, *_ in trees}.values():
+            ledger.model(self.role).passes += 1
+        return hidden_RD
+
+    def keep(self, branch: Branch, start: int, path: Sequence[int], hidden_ND: Tensor | None = None) -> None:
+        """Of what was drafted behind the branch's first `start` tokens, keep the rows of a path; forget the others."""
+        table = self.book.tables[branch.id]
+        if list(path) != [*range(len(path))]:
+            pairs = [(start + node, start + i) for i, node in enumerate(path) if node != i]
+            self.runner.move(table.pages, [node for node, _ in pairs], [to for _, to in pairs])
+        self.book.truncate(branch.id, start + len(path))
+        reading = self.readings[branch.id]
+        reading.furthest = max(reading.furthest, start + len(path))
+        if (
+            hidden_ND is not None and path and start + len(path) == len(branch.tokens)
+        ):  # it ends with a token that was read
+            reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
+            reading.anchors[len(branch.tokens)] = hidden_ND[1 + path[-1]].clone()
 
     def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
@@ -169,47 +242,59 @@ class Model:
         table = self.book.tables[branch.id]
         return Standing(branch.id, table.length, table.pages, branch.tokens, branch.num_prompt)
 
-    def _read(self, reading: Sequence[tuple[Branch, int]]) -> None:
+    def _read(self, reading: Sequence[tuple[Branch, int]], drafts: Mapping[int, Draft]) -> dict[int, Tensor]:
         if not reading:
-            return
+            return {}
         starts = [self.held(b) for b, _ in reading]
-        copies = self.book.grow([(b.id, start + count) for (b, count), start in zip(reading, starts, strict=True)])
+        beyond = [len(drafts[b.id].tokens) if b.id in drafts else 0 for b, _ in reading]
+        demands = zip(reading, starts, beyond, strict=True)
+        copies = self.book.grow([(b.id, start + count + more) for (b, count), start, more in demands])
         try:
             self.runner.copy(copies)
-            self._take_in(reading, starts, {copy.dst for copy in copies})
+            return self._take_in(reading, starts, {copy.dst for copy in copies}, drafts)
         except BaseException:
             for branch, _ in reading:  # what their new slots hold is unknown: they are read again when wanted
                 self.release(branch)
             raise
 
-    def _take_in(self, reading: Sequence[tuple[Branch, int]], starts: Sequence[int], copied: Container[int]) -> None:
+    def _take_in(
+        self,
+        reading: Sequence[tuple[Branch, int]],
+        starts: Sequence[int],
+        copied: Container[int],
+        drafts: Mapping[int, Draft],
+    ) -> dict[int, Tensor]:
         chunks = [
-            Chunk(b.tokens[start : start + count], start, self.book.tables[b.id].pages)
+            _chunk(b, start, count, self.book.tables[b.id].pages, drafts.get(b.id))
             for (b, count), start in zip(reading, starts, strict=True)
         ]
         hidden_RD = self.runner.forward(chunks)
         values = self.runner.values(hidden_RD).tolist() if self.scores else []
-        ends = list(accumulate(count for _, count in reading))
+        firsts = list(accumulate((len(chunk.tokens) for chunk in chunks), initial=0))
+        ends = [first + count for first, (_, count) in zip(firsts, reading, strict=False)]
         last_BD = hidden_RD[[end - 1 for end in ends]]  # rows of their own: an anchor must not keep the whole step's
-        for (branch, count), start, end, last_D in zip(reading, starts, ends, last_BD, strict=True):
+        drafted = dict[int, Tensor]()
+        for (branch, count), start, end, last_D, after in zip(reading, starts, ends, last_BD, firsts[1:], strict=True):
             if branch.id in self._watchers:
                 self._watchers[branch.id](start, hidden_RD[end - count : end])
             self._note(branch, start, count, last_D)
             self._keep_values(branch, start, values[end - count : end])
             page = self.book.tables[branch.id].pages[start // self.runner.page_size]
             branch.ledger.pages_copied += page in copied
+            if branch.id in drafts:
+                drafted[branch.id] = hidden_RD[end - 1 : after]
+                self._bill(branch, start + count, after - end)
         for ledger in {id(b.ledger): b.ledger for b, _ in reading}.values():
             ledger.model(self.role).passes += 1
+        return drafted
 
     def _note(self, branch: Branch, start: int, count: int, last_D: Tensor) -> None:
-        end, reading, costs = start + count, self.readings[branch.id], self.runner.costs
+        end, reading = start + count, self.readings[branch.id]
         if end == len(branch.tokens):
             reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
             reading.anchors[end] = last_D
-        account = branch.ledger.model(self.role)
-        account.tokens += count
-        account.recomputed += max(0, min(end, reading.furthest) - start)
-        account.flops += count * (costs.row + costs.context * (start + (count + 1) / 2))
+        self._bill(branch, start, count)
+        branch.ledger.model(self.role).recomputed += max(0, min(end, reading.furthest) - start)
         reading.furthest = max(reading.furthest, end)
         if not reading.published and end >= branch.num_prompt:
             self.book.publish(branch.id, branch.tokens[: branch.num_prompt])
@@ -220,3 +305,18 @@ class Model:
         for position, value in enumerate(values, start):
             if position >= branch.num_prompt + len(kept):
                 kept.append(value)
+
+    def _bill(self, branch: Branch, start: int, count: int) -> None:
+        account, costs = branch.ledger.model(self.role), self.runner.costs
+        account.tokens += count
+        account.flops += count * (costs.row + costs.context * (start + (count + 1) / 2))
+
+
+def _chunk(branch: Branch, start: int, count: int, pages: Sequence[int], draft: Draft | None) -> Chunk:
+    tokens = branch.tokens[start : start + count]
+    if draft is None:
+        return Chunk(tokens, start, pages)
+    if is_chain(draft.parents):
+        return Chunk([*tokens, *draft.tokens], start, pages)
+    assert count == 1, "a tree stands behind one row"
+    return Chunk([*tokens, *draft.tokens], start, pages, (-1, *(parent + 1 for parent in draft.parents)))

@@ -88,22 +88,27 @@ class Session:
         self.goals = {b: _goal(b, want.until, room) for b in want.branches if not b.done}
         self.starts = {b: len(b.tokens) for b in self.goals}
 
-    def pending(self) -> list[Branch]:
-        """The branches that are to draw next; those that the budget has no token for finish."""
+    def pending(self) -> dict[Branch, int]:
+        """The branches that are to draw next, and by how many tokens they may grow; those that the budget has no token
+        for finish."""
         if not isinstance(self.want, Advance):
-            return []
-        left = [b for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal]
+            return {}
+        left = {b: goal - len(b.tokens) for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal}
         return left if self.budget.tokens is None else self._within_budget(left, self.budget.tokens)
 
-    def _within_budget(self, left: list[Branch], tokens: int) -> list[Branch]:
+    def _within_budget(self, left: dict[Branch, int], tokens: int) -> dict[Branch, int]:
         # token by token together, so that who gets the last ones does not depend on who found room in which step
-        grown = [len(b.tokens) - self.starts[b] for b in left]
-        behind = [b for b, count in zip(left, grown, strict=True) if count == min(grown)]
-        if len(behind) == len(left) > tokens - self.ledger.generated_tokens:
+        grown = {b: len(b.tokens) - self.starts[b] for b in left}
+        level = min(grown.values(), default=0)
+        behind = {b: most for b, most in left.items() if grown[b] == level}
+        spare = tokens - self.ledger.generated_tokens
+        if len(behind) == len(left) > spare:
             for branch in left:
                 branch.finish = "budget"
-            return []
-        return behind
+            return {}
+        # as far as all can get: what the budget has, and what those ahead have already
+        reach = (spare + sum(grown.values())) // max(1, len(left))
+        return {b: min(most, max(1, reach - level)) for b, most in behind.items()}
 
     def grown(self) -> int:
         """The most tokens that a branch of the current Advance grew by."""

@@ -1,6 +1,6 @@
 """Speculative rejection: what it rejects, what it pays, what it never does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, nan
 
 import pytest
@@ -68,9 +68,9 @@ def test_no_token_is_read_twice(pages: int, page_size: int) -> None:
     engine, most = toy(page_size, num_pages=400), 0
     step = engine.step
 
-    def watched(branches: Sequence[Branch]) -> list[Branch]:
+    def watched(branches: Sequence[Branch], limits: Mapping[int, int]) -> list[Branch]:
         nonlocal most
-        drawn = step(branches)
+        drawn = step(branches, limits)
         if len(engine.branches) > 1:  # the last one alive goes on past the budget
             most = max(most, engine.target.book.unique_pages(engine.branches))
         return drawn

@@ -1,0 +1,1 @@
+"""Drafters, one per file: where drafted tokens come from."""

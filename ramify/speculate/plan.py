@@ -1,0 +1,87 @@
+"""Which shape each branch's draft gets in a step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ramify.core.types import Branch
+from ramify.speculate.shapes import Independent, Shape
+
+
+class Plan(Protocol):
+    """Decides before a step what is drafted, and learns from what came of it.
+
+    Law: decides by drafts and the past only; what a target's row says is known after its draft was planned.
+    """
+
+    def shapes(self, branches: Sequence[Branch], most: Mapping[int, int], rows: int) -> Sequence[Shape | None]:
+        """A shape for each branch (None drafts nothing), of at most `most` levels; empty if nobody drafts."""
+        ...
+
+    def drafted(self, branches: int, seconds: float, trees: Mapping[int, Any]) -> None:
+        """What drafting took."""
+        ...
+
+    def learn(self, branch: Branch, accepted: int, tested: int) -> None:
+        """A draft's path was `accepted` long, and put to the test to depth `tested`."""
+        ...
+
+    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
+        """What a step took, drafting included."""
+        ...
+
+    def forget(self, branch: Branch) -> None:
+        """The branch is gone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Always:
+    """The same shape in every step, cut to the levels that are left (chains) or left out where it does not fit."""
+
+    shape: Shape
+
+    def shapes(self, branches: Sequence[Branch], most: Mapping[int, int], rows: int) -> Sequence[Shape | None]:
+        """One each, while there are rows for them."""
+        found, left = list[Shape | None](), rows
+        for branch in branches:
+            shape = fitted(self.shape, most[branch.id])
+            left -= nodes_of(shape)
+            found.append(shape if left >= 0 else None)
+        return found if any(found) else []
+
+    def drafted(self, branches: int, seconds: float, trees: Mapping[int, Any]) -> None:
+        """Nothing to learn."""
+
+    def learn(self, branch: Branch, accepted: int, tested: int) -> None:
+        """Nothing to learn."""
+
+    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
+        """Nothing to learn."""
+
+    def forget(self, branch: Branch) -> None:
+        """Nothing to forget."""
+
+
+def fitted(shape: Shape, levels: int) -> Shape | None:
+    """The shape, cut to so many levels; None if it cannot be."""
+    if shape.depth <= levels:
+        return shape
+    widths = getattr(shape, "widths", None)
+    return None if widths is None else type(shape)(widths[:levels])  # type: ignore[call-arg]
+
+
+def nodes_of(shape: Shape | None) -> int:
+    """The most nodes that a tree of this shape has."""
+    if shape is None:
+        return 0
+    nodes, level = 0, 1
+    for width in getattr(shape, "widths", [1] * shape.depth):
+        level *= width
+        nodes += level
+    return getattr(shape, "nodes", nodes)
+
+
+def chain(length: int) -> Shape:
+    """A chain of so many tokens, each drawn from its law."""
+    return Independent((1,) * length)
