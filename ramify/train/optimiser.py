@@ -25,22 +25,32 @@ def rate_share(step: int, budget: Budget) -> float:
 
 
 class Optimiser:
-    """Both optimisers as one; frozen weights stay; `step(share)` takes the share of the peak."""
+    """Both optimisers as one; frozen weights stay; `step(share)` takes the share of the peak.
 
-    def __init__(self, decoder: nn.Module, extra: list[nn.Parameter], rate: float) -> None:
+    extra         weights beside the decoder's, for AdamW
+    extra_rate    their own peak rate; as for the decoder's outer weights when not given
+    """
+
+    def __init__(
+        self, decoder: nn.Module, extra: list[nn.Parameter], rate: float, extra_rate: float | None = None
+    ) -> None:
         named = [(name, p) for name, p in decoder.named_parameters() if p.requires_grad]
         inner = [p for name, p in named if name.startswith("layers.") and p.ndim == 2]
         inside = {id(p) for p in inner}
-        outer = [p for _, p in named if id(p) not in inside] + extra
-        self.parameters = inner + outer
-        muon = torch.optim.Muon(
-            inner, lr=rate, momentum=0.95, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
-        )
-        adamw = torch.optim.AdamW(outer, lr=rate * ADAMW_SHARE, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-        self.parts: tuple[tuple[torch.optim.Optimizer, float], ...] = (
-            (muon, rate),
-            (adamw, rate * ADAMW_SHARE),
-        )
+        along, apart = (extra, []) if extra_rate is None else ([], extra)
+        outer = [p for _, p in named if id(p) not in inside] + along
+        self.parameters = inner + outer + apart
+        parts: list[tuple[torch.optim.Optimizer, float]] = []
+        if inner:
+            muon = torch.optim.Muon(
+                inner, lr=rate, momentum=0.95, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
+            )
+            parts.append((muon, rate))
+        for weights, peak in ((outer, rate * ADAMW_SHARE), (apart, extra_rate or 0.0)):
+            if weights:
+                adamw = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+                parts.append((adamw, peak))
+        self.parts = tuple(parts)
 
     def step(self, share: float) -> None:
         """Clip the gradients to a total norm of 1, update, and clear them."""
@@ -52,7 +62,7 @@ class Optimiser:
             part.zero_grad(set_to_none=True)
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """The states of both, for a checkpoint."""
+        """The states of all, for a checkpoint."""
         return [part.state_dict() for part, _ in self.parts]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:

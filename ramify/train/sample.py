@@ -52,16 +52,17 @@ class DenseCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """temperature 0 is greedy; `limit` tokens at most; `seed` of the draws of a whole call."""
+    """temperature 0 is greedy; `limit` tokens at most; `seed` of the draws of a whole call; `ends` end a text."""
 
     temperature: float
     limit: int = 160
     seed: int = 0
+    ends: frozenset[int] = frozenset({END_ID})
 
 
 @torch.no_grad()
 def complete(decoder: Decoder, prompts: list[list[int]], how: Sampling) -> list[list[int]]:
-    """Continue every prompt to the end token (kept, last) or to the limit; ids without the prompt.
+    """Continue every prompt to an end token (kept, last) or to the limit; ids without the prompt.
 
     The draws depend on the whole list of prompts: same list, same seed, same answers.
     """
@@ -70,10 +71,11 @@ def complete(decoder: Decoder, prompts: list[list[int]], how: Sampling) -> list[
     answers_BT = torch.full((len(prompts), how.limit), NOTHING)
     owners_B = torch.arange(len(prompts))
     alive_B = torch.ones(len(prompts), dtype=torch.bool)
+    ends = torch.tensor(sorted(how.ends))
     for step in range(how.limit):
         tokens_B = _draw(decoder.logits(hidden_BD), how.temperature, generator)
         answers_BT[owners_B[alive_B], step] = tokens_B[alive_B]
-        alive_B = alive_B & (tokens_B != END_ID)
+        alive_B = alive_B & ~torch.isin(tokens_B, ends)
         if not alive_B.any():
             break
         if alive_B.float().mean() < COMPACT_BELOW:

@@ -100,6 +100,28 @@ TINY = Scale(
 SCALES = {"full": FULL, "tiny": TINY}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftScale:
+    """What makes the training of a draft large or small.
+
+    shape       of a draft from scratch
+    batch       texts of one step
+    limit       tokens the target writes in answer to a prompt, at most
+    held_out    prompts that block efficiency is measured on
+    """
+
+    shape: Shape
+    batch: int
+    limit: int
+    held_out: int
+
+
+DRAFT_SCALES = {
+    "full": DraftScale(shape=FULL.draft, batch=48, limit=160, held_out=256),
+    "tiny": DraftScale(shape=TINY.draft, batch=4, limit=12, held_out=8),
+}
+
+
 def llama_config(shape: Shape, vocab_size: int) -> dict[str, Any]:
     """The config.json of a causal Llama of this shape."""
     return {
