@@ -18,6 +18,7 @@ from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Tap
 from ramify.model.paged import Mode, attend_over
 from ramify.model.plan import step_batch
+from ramify.model.rolling import Rolling, can_roll
 
 
 class DecoderRunner:
@@ -59,6 +60,8 @@ class DecoderRunner:
         )
         self.page_bytes = self.store.bytes_per_page
         self.costs = costs_of(config)
+        rolls = mode != "reference" and self.store.has_kernels and can_roll(self.decoder)
+        self.rolling = Rolling(self.decoder, self.store) if rolls else None
 
     @torch.inference_mode()
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ramify.core.errors import BadInput, BooksUnbalanced
 from ramify.core.protocols import Codec
+from ramify.core.sampling import Rule
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft, is_chain
 from ramify.engine.runner import Chunk, Runner
 from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
 from ramify.kv.book import Book
+from ramify.model.rolling import Rolled
 
 Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
 
@@ -201,6 +205,37 @@ class Model:
         for ledger in {id(b.ledger): b.ledger for b, *_ in trees}.values():
             ledger.model(self.role).passes += 1
         return hidden_RD
+
+    def roll(
+        self,
+        branches: Sequence[Branch],
+        counts: Sequence[int],
+        uniform_BK: NDArray[np.float64],
+        rule: Rule,
+        *,
+        laws: bool,
+    ) -> Rolled:
+        """Read what branches are behind (a token or more each) and draw counts[b] more; all but the last are read, too.
+
+        The branches stay as they are; `keep` says later what of it stays.
+        Raises:
+            OutOfPages: it does not fit; nothing was changed.
+        """
+        assert self.runner.rolling is not None
+        ends = [len(b.tokens) + count - 1 for b, count in zip(branches, counts, strict=True)]
+        starts = [self.held(b) for b in branches]
+        self.runner.copy(self.book.grow([(b.id, end) for b, end in zip(branches, ends, strict=True)]))
+        reads = [b.tokens[start:] for b, start in zip(branches, starts, strict=True)]
+        tables = [self.book.tables[b.id].pages for b in branches]
+        rolled = self.runner.rolling(reads, starts, tables, counts, uniform_BK, rule, laws=laws)
+        for branch, start, end, count in zip(branches, starts, ends, counts, strict=True):
+            self._bill(branch, start, end - start)
+            account, reading = branch.ledger.model(self.role), self.readings[branch.id]
+            account.flops += count * self.runner.costs.logits
+            account.passes += 1
+            account.recomputed += max(0, min(len(branch.tokens), reading.furthest) - start)
+            reading.furthest = max(reading.furthest, len(branch.tokens))
+        return rolled
 
     def keep(self, branch: Branch, start: int, path: Sequence[int], hidden_ND: Tensor | None = None) -> None:
         """Of what was drafted behind the branch's first `start` tokens, keep the rows of a path; forget the others."""

@@ -13,6 +13,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ramify.kv.pages import Copy
+from ramify.model.rolling import Rolling
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Runner(Protocol):
     page_size: int
     page_bytes: int
     costs: Costs
+    rolling: Rolling | None  # reads and draws by itself, if it is small enough for that to pay
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         """Store the chunks' keys and values; hidden rows of all their tokens in order, [R, D]."""

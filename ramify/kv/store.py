@@ -29,17 +29,19 @@ class PagedStore:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        shape = (num_kv_heads, num_pages * page_size, head_dim)
+        shape = (num_layers, num_kv_heads, num_pages * page_size, head_dim)
         self.num_layers, self.num_kv_heads, self.head_dim = num_layers, num_kv_heads, head_dim
         self.num_pages, self.page_size = num_pages, page_size
         self.dtype, self.device = dtype, torch.device(device)
         # zeros: a slot nobody wrote may be multiplied by a zero weight, and NaN * 0 is NaN
-        self.k: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
-        self.v: list[Tensor] = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
+        k_LKNd, v_LKNd = (torch.zeros(shape, dtype=dtype, device=device) for _ in range(2))
+        self.k: list[Tensor] = list(k_LKNd)
+        self.v: list[Tensor] = list(v_LKNd)
 
         self.has_kernels = self.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
-        self.k_arrays = [_array(x) for x in self.k] if self.has_kernels else []  # the same memory, bf16 as uint16
-        self.v_arrays = [_array(x) for x in self.v] if self.has_kernels else []
+        self.k_array = _array(k_LKNd) if self.has_kernels else np.empty(0)  # the same memory, bf16 as uint16
+        self.v_array = _array(v_LKNd) if self.has_kernels else np.empty(0)
+        self.k_arrays, self.v_arrays = list(self.k_array), list(self.v_array)
 
     @property
     def bytes_per_page(self) -> int:

@@ -29,7 +29,7 @@ class SingleRow:
         self.usual: Through = decoder.layer_by_layer
         empty = decoder.embedding.new_empty(0)
         layers = [each for each in decoder.layers if isinstance(each, Layer)]
-        self.layers = [(_weights(each, empty), _numbers(decoder, each)) for each in layers]
+        self.layers = [(layer_weights(each, empty), layer_numbers(decoder, each)) for each in layers]
 
     def __call__(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
         if h_RD.shape[0] != 1 or tap is not None or not isinstance(attend, FastAttend) or len(attend.batch.tail_R):
@@ -50,7 +50,9 @@ def _place(attend: FastAttend) -> Place:
     )  # fmt: skip
 
 
-def _weights(of: Layer, empty: Tensor) -> LayerWeights:
+def layer_weights(of: Layer, empty: Tensor) -> LayerWeights:
+    """A layer's arrays for kernels; `empty` stands for what it has not."""
+
     def norm(module: nn.Module) -> Numbers:
         return as_numpy(module.weight if isinstance(module, Norm) else empty)
 
@@ -77,7 +79,8 @@ def _weights(of: Layer, empty: Tensor) -> LayerWeights:
     )
 
 
-def _numbers(decoder: Decoder, of: Layer) -> LayerNumbers:
+def layer_numbers(decoder: Decoder, of: Layer) -> LayerNumbers:
+    """A layer's numbers for kernels."""
     config, spec = decoder.config, of.attention.spec
     return LayerNumbers(
         config.num_heads, np.float32(config.norm_eps), np.float32(config.norm_offset), KINDS[config.activation],

@@ -12,11 +12,15 @@ from ramify.speculate.tree import Chance, Masses, TokenTree
 
 @dataclass(frozen=True)
 class Order:
-    """A tree wanted behind a branch's last token: its shape, and the randomness it may grow by."""
+    """A tree wanted behind a branch's last token: its shape, and the randomness it may grow by.
+
+    Whoever does not want the laws may get a tree without them (then its tokens are `given`).
+    """
 
     branch: Branch
     shape: Shape
     chance: Chance
+    wants_laws: bool = True
 
 
 class Drafter(Protocol):

@@ -45,7 +45,8 @@ class Speculation:
         if not shapes:
             return {}
         began = perf_counter()
-        orders = [Order(b, shape, self._chance(b, shape)) for b, shape in zip(branches, shapes, strict=True) if shape]
+        wanted = [(b, shape) for b, shape in zip(branches, shapes, strict=True) if shape is not None]
+        orders = [Order(b, shape, self._chance(b, shape), wants_laws=not self.coupled) for b, shape in wanted]
         trees = {i: tree for i, tree in self.drafter.propose(orders).items() if tree.tokens}
         share = (perf_counter() - began) / len(orders)
         for order in orders:

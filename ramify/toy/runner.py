@@ -24,6 +24,7 @@ class ToyRunner:
         self.model, self.vocab_size, self.max_positions = model, model.vocab_size, max_positions
         self.num_pages, self.page_size, self.page_bytes = num_pages, page_size, page_size
         self.costs = Costs(row=1.0, context=0.0, logits=1.0)
+        self.rolling = None
         self.slots = [EMPTY] * (num_pages * page_size)
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:

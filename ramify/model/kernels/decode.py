@@ -55,14 +55,14 @@ def decode_attention(
         group = q_RHd.shape[1] // heads_kv
         mine = slice(head * group, (head + 1) * group)
         tail = tails_T[tail_R[row] : tail_R[row + 1]] if len(tail_R) > 0 else tails_T[:0]
-        _row(
+        attend_row(
             q_RHd[row, mine], k_KNd, v_KNd, head, pages_P[offset_S[span] :], tail, page_size,
             first, last, scale, cap, out_RHd[row, mine], lse_RH[row, mine],
         )  # fmt: skip
 
 
 @kernel()
-def _row(
+def attend_row(
     q_Gd: Array,
     k_KNd: Array,
     v_KNd: Array,
@@ -77,6 +77,7 @@ def _row(
     out_Gd: Array,
     lse_G: Array,
 ) -> None:
+    """One row's heads of one key-value head: the keys first .. last of a table, added to what out and lse hold."""
     group, width = q_Gd.shape
     scaled_Gd = np.empty((group, width), np.float32)
     top_G, mass_G = np.empty(group, np.float32), np.empty(group, np.float32)

@@ -67,15 +67,15 @@ def layer(
     h_D: Array, w: LayerWeights, n: LayerNumbers, at: Place, cos_h: Array, sin_h: Array, k_KNd: Array, v_KNd: Array
 ) -> None:
     """The residual stream after the layer, in place of the one before it; the row's key and value are stored."""
-    mixed_D = _attention(_normed(h_D, w.attention_norm, n), w, n, at, cos_h, sin_h, k_KNd, v_KNd)
-    h_D += _normed(mixed_D, w.attention_post, n)
-    x_D = _normed(h_D, w.mlp_norm, n)
+    mixed_D = _attention(normed(h_D, w.attention_norm, n), w, n, at, cos_h, sin_h, k_KNd, v_KNd)
+    h_D += normed(mixed_D, w.attention_post, n)
+    x_D = normed(h_D, w.mlp_norm, n)
     both = np.empty(len(w.gate_up), np.float32)
     vector(x_D, w.gate_up, w.gate_up_bias, both)
     inner_F = np.empty(len(both) // 2, np.float32)
     gate_row(both, n.activation, inner_F)
     vector(inner_F, w.down, w.down_bias, mixed_D)
-    h_D += _normed(mixed_D, w.mlp_post, n)
+    h_D += normed(mixed_D, w.mlp_post, n)
 
 
 @kernel()
@@ -94,8 +94,8 @@ def _attention(
     vector(x_D, w.qkv, w.qkv_bias, qkv_X)
     q_width, kv_width = n.heads * width, heads_kv * width
     q, k = qkv_X[:q_width], qkv_X[q_width : q_width + kv_width]
-    _norm_heads(q, w.q_norm, n)
-    _norm_heads(k, w.k_norm, n)
+    norm_heads(q, w.q_norm, n)
+    norm_heads(k, w.k_norm, n)
     q_1Hd, k_Kd = np.empty((1, n.heads, width), np.float32), np.empty((heads_kv, width), np.float32)
     rotate_row(q, 0, cos_h, sin_h, q_1Hd[0])
     rotate_row(k, 0, cos_h, sin_h, k_Kd)
@@ -112,7 +112,8 @@ def _attention(
 
 
 @kernel()
-def _normed(x_D: Array, weight_D: Array, n: LayerNumbers) -> Array:
+def normed(x_D: Array, weight_D: Array, n: LayerNumbers) -> Array:
+    """The row, normed; the row itself where the layer has no such norm."""
     if len(weight_D) == 0:
         return x_D
     out_D = np.empty(len(x_D), np.float32)
@@ -121,7 +122,7 @@ def _normed(x_D: Array, weight_D: Array, n: LayerNumbers) -> Array:
 
 
 @kernel()
-def _norm_heads(x: Array, weight: Array, n: LayerNumbers) -> None:
+def norm_heads(x: Array, weight: Array, n: LayerNumbers) -> None:
     """Over all heads together if the weight is as wide, over each by itself otherwise; in place."""
     for begin in range(0, len(x) if len(weight) else 0, max(1, len(weight))):
         part = x[begin : begin + len(weight)]

@@ -1,23 +1,28 @@
 """A smaller model drafts: it reads a branch as the target does, and its own drafts behind it.
 
 Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv:2211.17192; Chen et al.,
-arXiv:2302.01318. What was accepted stays read, so that each token of a branch is read by it once.
+arXiv:2302.01318. What was accepted stays read, so that each token of a branch is read by it once. A model that is small
+enough draws a whole chain in one call (`ramify.model.rolling`).
 
     R rows, V vocabulary
 """
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
 from ramify.core.errors import BrokenNumbers, DraftError
+from ramify.core.sampling import Rule
 from ramify.core.types import Branch
 from ramify.engine.model import Model
 from ramify.maths.law import final_law
+from ramify.model.rolling import follows
 from ramify.speculate.drafter import Order, grow_together
-from ramify.speculate.shapes import Path
+from ramify.speculate.shapes import Independent, Path
 from ramify.speculate.tree import Masses, TokenTree
 
+SHORT = 8  # tokens that are read one by one on the way
 Slots = dict[Path, int]  # which of the rows behind the branch holds the last token of a path
 
 
@@ -33,6 +38,7 @@ class ModelDrafter:
     def __init__(self, model: Model, row_budget: int = 512) -> None:
         self.name, self.model, self.row_budget = model.role, model, row_budget
         self._slots: dict[int, Slots] = {}
+        self._rolled: dict[int, int] = {}  # drafted tokens that were read
 
     @property
     def models(self) -> Sequence[Model]:
@@ -45,29 +51,70 @@ class ModelDrafter:
         orders = [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
         for order in orders:
             self._rewind(order.branch)
-        branches = [order.branch for order in orders]
-        while self.model.behind(branches):
-            self.model.catch_up(branches, self.row_budget)
+        rolling = [o for o in orders if self._can_roll(o)]
+        self._catch_up([o.branch for o in orders if o not in rolling])
+        self._catch_up([o.branch for o in rolling if len(o.branch.tokens) - self.model.held(o.branch) > SHORT])
         try:
-            return grow_together(orders, self._laws)
+            trees = grow_together([o for o in orders if o not in rolling], self._laws)
+            for rule in dict.fromkeys(o.branch.rule for o in rolling):
+                trees |= self._roll([o for o in rolling if o.branch.rule == rule], rule)
         except BrokenNumbers as error:
             raise DraftError(f"draft {self.name!r}: {error}") from error
+        return trees
 
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The accepted tokens that it has read stay read."""
-        if (slots := self._slots.pop(branch.id, None)) is not None:
+        slots, rolled = self._slots.pop(branch.id, None), self._rolled.pop(branch.id, None)
+        if slots is not None:
             read = [tuple(path[: i + 1]) for i in range(len(path))]
             self.model.keep(branch, length, [slots[p] for p in read if p in slots])
+        elif rolled is not None:
+            kept = min(
+                len(path), rolled, len(branch.tokens) - 1 - length
+            )  # a last token is read again for what follows
+            self.model.keep(branch, length, range(kept))
 
     def forget(self, branch: Branch) -> None:
         """Its pages go with the engine's."""
         self._slots.pop(branch.id, None)
+        self._rolled.pop(branch.id, None)
+
+    def _catch_up(self, branches: Sequence[Branch]) -> None:
+        while self.model.behind(branches):
+            self.model.catch_up(branches, self.row_budget)
+
+    def _can_roll(self, order: Order) -> bool:
+        chain = isinstance(order.shape, Independent) and order.shape.is_chain
+        return chain and self.model.runner.rolling is not None and follows(order.branch.rule)
+
+    def _roll(self, orders: Sequence[Order], rule: Rule) -> dict[int, TokenTree]:
+        """Chains, each drawn in one go; what the order's chance would choose from is not asked of it."""
+        for branch in (order.branch for order in orders):
+            if self.model.held(branch) == len(branch.tokens):  # its last token is read again, with what follows
+                self.model.book.truncate(branch.id, len(branch.tokens) - 1)
+        counts = [order.shape.depth for order in orders]
+        uniform_BK = np.zeros((len(orders), max(counts)))
+        for row_K, order, count in zip(uniform_BK, orders, counts, strict=True):
+            row_K[:count] = [order.chance.uniform() for _ in range(count)]
+        laws = any(order.wants_laws for order in orders)
+        rolled = self.model.roll([o.branch for o in orders], counts, uniform_BK, rule, laws=laws)
+        trees = dict[int, TokenTree]()
+        for b, (order, count) in enumerate(zip(orders, counts, strict=True)):
+            tokens = rolled.tokens_BK[b, :count].tolist()
+            if min(tokens) < 0:
+                raise BrokenNumbers
+            drawn_from = {node - 1: mass_V for node, mass_V in enumerate(rolled.mass_BKV[b, :count])} if laws else {}
+            parents = tuple(range(-1, count - 1))
+            trees[order.branch.id] = TokenTree(tuple(tokens), parents, drawn_from, "iid" if laws else "given")
+            self._rolled[order.branch.id] = count - 1
+        return trees
 
     def _rewind(self, branch: Branch) -> None:
         """A draft that nobody told the fate of is taken back."""
         self.model.open(branch)
-        if self._slots.pop(branch.id, None) is not None:
-            self.model.keep(branch, min(len(branch.tokens), self.model.held(branch)), [])
+        read = self._slots.pop(branch.id, None) is not None or self._rolled.pop(branch.id, None) is not None
+        if read and self.model.held(branch) >= len(branch.tokens):
+            self.model.keep(branch, len(branch.tokens) - (self.model.frontier(branch) is None), [])
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         rows = self._rows(wanted)
