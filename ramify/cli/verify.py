@@ -1,5 +1,7 @@
 """`ramify verify`: the proofs, rerun on your machine."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -27,8 +29,9 @@ def verify(
     books balance. The distance between them is shown with its bound. The
     exit code is 0 if all hold and 1 if one does not.
 
-    speculation: every lossless rule over every shape of drafted tree under
-    every transform of sampling, by enumeration on the toy.
+    speculation: every drafter in every shape of tree under every lossless
+    rule and every transform of sampling, by enumeration on the toy. What
+    cannot be combined is listed apart, with the reason.
 
     Examples:
       ramify verify --toy
@@ -39,24 +42,41 @@ def verify(
         raise BadInput("toy" if toy else "model", "speculation is proved on the toy alone; leave it out")
     with status("loading") as say:
         rows = verify_speculation(say) if what == "speculation" else prove(None if toy else folder_of(model), say)
+    proofs, apart = [row for row in rows if not row.get("reason")], [row for row in rows if row.get("reason")]
     if as_json:
-        emit(document(rows, seed=seed))
+        emit(document(proofs, seed=seed, **({"uncombined": apart} if what == "speculation" else {})))
     else:
-        render(rows)
-    if not all(row["ok"] for row in rows):
+        render(proofs, apart)
+    if not all(row["ok"] for row in proofs):
         raise typer.Exit(1)
 
 
-def render(rows: list[dict[str, Any]]) -> None:
-    """One line a proof."""
+def render(rows: list[dict[str, Any]], apart: Sequence[dict[str, Any]] = ()) -> None:
+    """One line a proof, and one for each reason why something cannot be combined."""
+    gathered = _gathered(rows)
     table, lab = Table(box=None, padding=(0, 2, 0, 0)), ""
     for heading in ("", "law", "distance", "bound"):
         table.add_column(heading, justify="right" if heading in ("distance", "bound") else "left", overflow="fold")
-    for row in rows:
+    for row in gathered:
         mark = "[green]holds[/]" if row["ok"] else "[bold red]FAILS[/]"
         if lab != (lab := row["name"].removesuffix(f": {row['law']}")):
             table.add_row("", f"[bold]{lab}[/]")
         table.add_row(mark, row["law"], f"{row['distance']:.2g}", f"{row['bound']:.2g}")
     failed = sum(not row["ok"] for row in rows)
     out().print(table)
+    for reason, times in Counter(row["reason"] for row in apart).items():
+        out().print(f"not combined, {times} times: {reason}")
     out().print(f"\n{len(rows) - failed} of {len(rows)} hold", style="bold red" if failed else "bold green")
+
+
+def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Combinations of one rule and shape as one row: how many they are, and the one that is furthest off."""
+    groups = dict[tuple[str, ...], list[dict[str, Any]]]()
+    for row in rows:
+        lab = row["name"].removesuffix(f": {row['law']}")
+        groups.setdefault((lab, row["rule"], row["shape"]) if "rule" in row else (lab, row["law"]), []).append(row)
+    gathered = []
+    for (lab, *names), some in groups.items():
+        law = names[0] if len(names) == 1 else f"{names[0]}, {names[1]}: {len(some)} combinations"
+        gathered.append(max(some, key=lambda row: float(row["distance"])) | {"name": f"{lab}: {law}", "law": law})
+    return gathered

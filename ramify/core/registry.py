@@ -48,6 +48,17 @@ TABLES: dict[str, dict[str, str]] = {
         "coupled": "ramify.speculate.verifiers.coupled:VERIFIER",
         "recursive": "ramify.speculate.verifiers.recursive:VERIFIER",
         "k-sequential": "ramify.speculate.verifiers.k_sequential:VERIFIER",
+        "typical": "ramify.speculate.verifiers.typical:VERIFIER",
+        "biased": "ramify.speculate.verifiers.biased:VERIFIER",
+        "reflective": "ramify.speculate.verifiers.reflective:VERIFIER",
+    },
+    "shape": {
+        "independent": "ramify.speculate.shapes:Independent",
+        "distinct": "ramify.speculate.shapes:Distinct",
+        "likeliest": "ramify.speculate.shapes:Likeliest",
+        "stochastic-beams": "ramify.speculate.beams:StochasticBeams",
+        "best-first": "ramify.speculate.best_first:BestFirst",
+        "fixed": "ramify.speculate.fixed:Fixed",
     },
     "select": {
         "best": "ramify.select.best:select",

@@ -5,15 +5,18 @@ root = -1 ── 0 ── 2            nodes in order of drawing; a node comes a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ramify.core.errors import DraftError
+from ramify.core.errors import DraftError, UnknownName
+from ramify.core.strict import finite
 
 Masses = NDArray[np.float64]  # [V], sum one
+Weights = Sequence[float] | Masses
 How = Literal["given", "iid", "distinct"]
 ROOT = -1
 LOOSE = 1e-6  # that laws of float32 may miss a sum of one by
@@ -22,8 +25,12 @@ LOOSE = 1e-6  # that laws of float32 may miss a sum of one by
 class Chance(Protocol):
     """Where a verifier's randomness comes from: addressed uniforms in the engine, every outcome in a proof."""
 
-    def choose(self, masses: Sequence[float]) -> int:
-        """An index, with probability in proportion to its mass."""
+    def choose(self, masses: Weights) -> int:
+        """An index, with probability in proportion to its mass. A law of a large vocabulary comes as an array."""
+        ...
+
+    def uniform(self) -> float:
+        """A number in [0, 1). Only shapes with continuous noise ask for one; nothing can enumerate it."""
         ...
 
 
@@ -41,12 +48,14 @@ class TokenTree:
     how    "given": the children did not come by chance (a look-up, a top-k); they have no law
            "iid": they were drawn independently, so two of them may be equal
            "distinct": they were drawn one after another without replacement, in their order
+    scores how likely the drafter holds each node to be, from the root on; empty where it does not say. No rule reads it
     """
 
     tokens: tuple[int, ...]
     parents: tuple[int, ...]
     laws: Mapping[int, Masses]
     how: How
+    scores: tuple[float, ...] = ()
 
     def children(self, node: int) -> list[int]:
         """The node's children in the order in which they were drawn."""
@@ -114,9 +123,28 @@ class Accept(Protocol):
     def __call__(self, p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted: ...
 
 
+def token_by_token(p: Sequence[Masses], tree: TokenTree, chance: Chance, excess: float = 0.0) -> Accepted:
+    """Along a chain until the first rejection: accept with min(1, (p + excess) / q), else draw what p has beyond that.
+
+    What the target cannot give is never accepted, however large the excess.
+    """
+    path: list[int] = []
+    for node, token in enumerate(tree.tokens):
+        p_V, q_V = p[node], tree.laws[node - 1]  # after the node before, or after the root
+        mass = float(p_V[token])
+        if not happens((mass + excess) / float(q_V[token]) if mass > 0.0 else 0.0, chance):
+            return Accepted(tuple(path), chance.choose(surplus(p_V, q_V)))
+        path.append(node)
+    return Accepted(tuple(path), chance.choose(p[len(path)]))
+
+
 @dataclass(frozen=True)
 class Verifier:
-    """A rule with what it is known by, and which trees it can read."""
+    """A rule with what it is known by, and which trees it can read.
+
+    limits    the options that `accept` takes by name, each with its least and its largest value
+    laws      how many laws of every node it reads: `p` holds the target's of all nodes, then the second ones of all
+    """
 
     name: str
     accept: Accept
@@ -125,6 +153,21 @@ class Verifier:
     hows: tuple[How, ...]
     chains_only: bool = False
     lossless: bool = True
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    laws: int = 1
+
+    def using(self, **options: float) -> "Verifier":
+        """The same rule with options set; those not named keep their defaults.
+
+        Raises:
+            UnknownName: the rule has no such option. BadInput: a value outside its limits.
+        """
+        for name, value in options.items():
+            if name not in self.limits:
+                raise UnknownName("option", name, self.limits)
+            finite(name, value, *self.limits[name])
+        accept: Callable[..., Accepted] = self.accept
+        return replace(self, accept=partial(accept, **options))
 
 
 def surplus(p_V: Masses, q_V: Masses) -> Masses:

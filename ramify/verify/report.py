@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
+from ramify.verify.acceptance import acceptance_is_as_claimed
 from ramify.verify.lab import Lab, toy_lab
 from ramify.verify.laws import LAWS
 from ramify.verify.searches import searches_have_their_laws
-from ramify.verify.speculation import speculation_is_lossless
+from ramify.verify.speculation import Claim, speculation_is_lossless, uncombined
 
 EXACT = 1e-12
 Row = dict[str, Any]
@@ -28,12 +29,21 @@ def verify(labs: Sequence[Lab] = (), progress: Progress = lambda name: None) -> 
 
 
 def verify_speculation(progress: Progress = lambda name: None) -> list[Row]:
-    """Every lossless rule of speculation over every shape of tree under every transform of sampling, enumerated.
+    """Every drafter in every shape under every lossless rule and sampling, enumerated; then who accepts how much.
 
-    Returns: rows as `verify` gives them, one a combination.
+    Returns: rows as `verify` gives them with drafter, shape, rule and sampling. Those with a `reason` are what cannot
+        be combined; they prove nothing, and their distance is None.
     """
-    claims = speculation_is_lossless(progress)
-    return [_row("speculation on the toy", claim, far, EXACT, seconds) for claim, far, seconds in claims]
+    lossless = [_combination("speculation on the toy", claim) for claim in speculation_is_lossless(progress)]
+    much = [_combination("acceptance on the toy", claim, "tokens") for claim in acceptance_is_as_claimed(progress)]
+    return [*lossless, *much, *(_combination("not to be combined", claim) for claim in uncombined())]
+
+
+def _combination(name: str, claim: Claim, unit: str = "total variation") -> Row:
+    row = _row(name, claim.name, claim.distance, EXACT, claim.seconds)
+    names = {"drafter": claim.drafter, "shape": claim.shape, "rule": claim.rule, "sampling": claim.sampling}
+    nothing = {} if claim.reason is None else {"distance": None, "value": None, "bound": None}
+    return row | {"unit": unit} | names | {"reason": claim.reason} | nothing
 
 
 def _laws(lab: Lab, progress: Progress) -> Iterator[Row]:

@@ -1,108 +1,145 @@
 """Speculation's claim, enumerated on the toy: whatever was drafted, the text has the law of plain decoding.
 
-Every lossless rule, under every shape it reads, under every transform of sampling: a tree is grown from the toy draft,
-verified against the toy target, and decoding goes on plainly; all outcomes of all draws together are compared with the
-chain rule over the target's table.
+Every kind of drafter, in every shape, verified by every lossless rule that reads it, under every transform of sampling:
+all outcomes of all draws together are compared with the chain rule over the target's table. What cannot be combined is
+listed with its reason. Further claims, about who accepts how much, are in `acceptance`.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
-from math import prod
 from time import perf_counter
 
 from ramify.core.registry import lookup, names
 from ramify.core.sampling import Rule
-from ramify.maths.law import final_law
-from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape, grow
-from ramify.speculate.tree import Masses, TokenTree, Verifier, audited
-from ramify.toy.enumerate import Tape, outcomes, total_variation
-from ramify.toy.model import ToyModel
-from ramify.verify.searches import PROMPT, SAMPLINGS
+from ramify.speculate.best_first import BestFirst
+from ramify.speculate.fixed import Fixed
+from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape
+from ramify.speculate.tree import Verifier
+from ramify.verify.beams import EnumerableBeams
+from ramify.verify.drafts import LAWS, SIZE, TARGET, TREES, LawAfter, is_chain, transformed
+from ramify.verify.enumeration import Trees, grown, off_plain, verified
+from ramify.verify.searches import SAMPLINGS
 
-SIZE = 3
-TARGET, DRAFT = ToyModel(vocab_size=SIZE, order=2), ToyModel(vocab_size=SIZE, order=2, salt=9)
 SHAPES: dict[str, Shape] = {
     "a chain of 1": Independent((1,)),
-    "a chain of 2": Independent((1, 1)),
     "a chain of 3": Independent((1, 1, 1)),
-    "2 independent": Independent((2,)),
     "3 independent": Independent((3,)),
-    "2 independent, 2 levels": Independent((2, 2)),
+    "2 independent, then one": Independent((2, 1)),
     "2 distinct": Distinct((2,)),
     "all distinct": Distinct((SIZE,)),
-    "2 distinct, 2 levels": Distinct((2, 2)),
+    "one, then 2 distinct": Distinct((1, 2)),
     "2 distinct, then chains": Distinct((2, 1, 1)),
-    "the likeliest, 3 levels": Likeliest((1, 1, 1)),
+    "2 distinct, 2 levels": Distinct((2, 2)),
+    "2 stochastic beams, 2 levels": EnumerableBeams(2, 2),
     "the likeliest 2, 2 levels": Likeliest((2, 2)),
+    "the best 4 nodes": BestFirst(4, deepest=3),
+    "a fixed outline": Fixed((-1, -1, 0, 0, 2)),
 }
-Text = tuple[int, ...]
+WIDER: dict[str, tuple[Shape, int]] = {  # with the size of the vocabulary; many trees, so for one drafter
+    "2 independent, 2 levels": (Independent((2, 2)), SIZE),
+    "3 stochastic beams, 2 levels": (EnumerableBeams(3, 2), SIZE),
+    "2 stochastic beams, 3 levels": (EnumerableBeams(2, 3), SIZE),
+    "3 independent of 5 tokens": (Independent((3,)), 5),
+    "3 distinct of 5 tokens": (Distinct((3,)), 5),
+    "a chain of 2 of 5 tokens": (Independent((1, 1)), 5),
+}
+NODES = 5  # of a look-up's tree, at most
+AS_FOUND, ANY = "a tree as found", "any drafter with laws"
 
 
-LawAfter = Callable[[Text], Masses]
+@dataclass(frozen=True)
+class Claim:
+    """One combination. `distance` is a total variation; with a `reason` it is not enumerated, and nothing is proved."""
+
+    drafter: str
+    shape: str
+    rule: str
+    sampling: str = "any sampling"
+    distance: float = 0.0
+    seconds: float = 0.0
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As a row is called."""
+        return f"{self.rule} over {self.shape} by {self.drafter}: {self.sampling}"
 
 
-def table(model: ToyModel, rule: Rule) -> LawAfter:
-    """A model's laws after any text, all transforms of sampling applied; each is worked out once."""
-
-    @cache
-    def law_after(text: Text) -> Masses:
-        logits_RV = model.logits([*PROMPT, *text])[None]
-        return final_law(logits_RV, rule, [PROMPT], [text]).dense(SIZE)[0].double().numpy()
-
-    return law_after
+def rules() -> dict[str, Verifier]:
+    """The registered rules that claim plain decoding's law."""
+    found = {name: lookup("verifier", name) for name in names("verifier")}
+    return {name: rule for name, rule in found.items() if rule.lossless}
 
 
-def probability(law_after: LawAfter, text: Text, start: int = 0) -> float:
-    """That a text goes on as it does from `start` on."""
-    return prod(float(law_after(text[:i])[text[i]]) for i in range(start, len(text)))
-
-
-def combinations() -> Iterator[tuple[str, str, str]]:
-    """(rule, shape, sampling): every rule with every shape that it reads."""
-    for verifier, shape in product(names("verifier"), SHAPES):
-        if reads(lookup("verifier", verifier), SHAPES[shape]):
-            yield from ((verifier, shape, sampling) for sampling in SAMPLINGS)
+def unreadable(verifier: Verifier, how: str, chain: bool) -> str | None:
+    """Why a rule cannot verify trees of this kind; None if it can."""
+    if how not in verifier.hows:
+        return f"{verifier.name} reads {' and '.join(verifier.hows)} siblings, not {how} ones"
+    return f"{verifier.name} reads chains only" if verifier.chains_only and not chain else None
 
 
 def reads(verifier: Verifier, shape: Shape) -> bool:
     """Whether a rule can verify trees of this shape."""
-    chain = all(width == 1 for width in shape.widths)
-    return shape.how in verifier.hows and (chain or not verifier.chains_only)
+    return unreadable(verifier, shape.how, shape.is_chain) is None
 
 
-def distance(verifier: Verifier, shape: Shape, target: LawAfter, draft: LawAfter) -> float:
-    """Total variation between texts that were drafted and verified, and texts that were decoded plainly."""
-
-    def run(tape: Tape) -> Text:
-        tree = audited(grow(shape, lambda paths: [draft(tuple(path)) for path in paths], tape), SIZE)
-        accepted = verifier.accept([target(path) for path in paths_of(tree)], tree, tape)
-        return (*(tree.tokens[node] for node in accepted.path), accepted.token)
-
-    whole, length = dict[Text, float](), len(shape.widths) + 1
-    for begun, mass in outcomes(run).items():
-        assert isinstance(begun, tuple)
-        for rest in product(range(SIZE), repeat=length - len(begun)):
-            text = (*begun, *rest)
-            whole[text] = whole.get(text, 0.0) + mass * probability(target, text, len(begun))
-    plain = {text: probability(target, text) for text in product(range(SIZE), repeat=length)}
-    return total_variation(whole, plain)
+def able_to_read(how: str, chain: bool) -> list[str]:
+    """The lossless rules that verify trees of this kind."""
+    return [name for name, rule in rules().items() if unreadable(rule, how, chain) is None]
 
 
-def paths_of(tree: TokenTree) -> list[Text]:
-    """The drafted texts after which a rule wants the target's law: the root's, then every node's."""
-    paths: list[Text] = [()]
-    for token, parent in zip(tree.tokens, tree.parents, strict=True):
-        paths.append((*paths[1 + parent], token))
-    return paths
+def row_rule(sampling: str) -> Rule:
+    """What shapes a row's law under one of `SAMPLINGS`."""
+    wanted = SAMPLINGS[sampling]
+    return wanted.rule(((1, 2),) if wanted.bad_words else ())
 
 
-def speculation_is_lossless(progress: Callable[[str], None] = lambda name: None) -> Iterator[tuple[str, float, float]]:
-    """(claim, distance, seconds), one a combination."""
-    for verifier, shape, sampling in combinations():
-        progress(f"{verifier} over {shape}")
+def uncombined() -> Iterator[Claim]:
+    """What cannot be combined, or is not enumerated, each with its reason."""
+    every = SHAPES | {name: shape for name, (shape, _) in WIDER.items()}
+    for (shape, grows), (rule, verifier) in product(every.items(), rules().items()):
+        if reason := unreadable(verifier, grows.how, grows.is_chain):
+            yield Claim(ANY, shape, rule, reason=reason)
+    first, *others = LAWS
+    for drafter, (shape, (grows, _)), (rule, verifier) in product(others, WIDER.items(), rules().items()):
+        if reads(verifier, grows):
+            yield Claim(drafter, shape, rule, reason=f"many trees: enumerated for {first} alone")
+    for drafter, found in TREES.items():
+        yield Claim(drafter, "any other shape", "any rule", reason="it finds a tree and has no laws to grow one from")
+        for rule, verifier in rules().items():
+            if reason := unreadable(verifier, "given", is_chain(found(NODES))):
+                yield Claim(drafter, AS_FOUND, rule, reason=reason)
+
+
+def speculation_is_lossless(progress: Callable[[str], None] = lambda name: None) -> Iterator[Claim]:
+    """Every combination of drafter, shape, rule and sampling, enumerated."""
+    for sampling in SAMPLINGS:
+        rule = row_rule(sampling)
+        target = transformed(TARGET, rule)
+        for drafter, logits in LAWS.items():
+            progress(f"{drafter}: {sampling}")
+            draft = transformed(logits, rule)
+            for shape, grows in SHAPES.items():
+                trees = grown(grows, draft)
+                able = able_to_read(grows.how, grows.is_chain)
+                yield from _claims(drafter, shape, able, sampling, trees, target)
+        for drafter, found in TREES.items():
+            tree = found(NODES)
+            able = able_to_read(tree.how, is_chain(tree))
+            yield from _claims(drafter, AS_FOUND, able, sampling, [(tree, 1.0)], target)
+        for shape, (grows, size) in WIDER.items():
+            progress(f"{shape}: {sampling}")
+            drafter = next(iter(LAWS))
+            trees = grown(grows, transformed(LAWS[drafter], rule, size), size)
+            able = able_to_read(grows.how, grows.is_chain)
+            yield from _claims(drafter, shape, able, sampling, trees, transformed(TARGET, rule, size), size)
+
+
+def _claims(
+    drafter: str, shape: str, able: Sequence[str], sampling: str, trees: Trees, target: LawAfter, size: int = SIZE
+) -> Iterator[Claim]:
+    for rule in able:
         start = perf_counter()
-        rule = SAMPLINGS[sampling].rule(((1, 2),) if SAMPLINGS[sampling].bad_words else ())
-        target, draft = table(TARGET, rule), table(DRAFT, rule)
-        far = distance(lookup("verifier", verifier), SHAPES[shape], target, draft)
-        yield f"{verifier} over {shape}: {sampling}", far, perf_counter() - start
+        far = off_plain(verified(lookup("verifier", rule), trees, target), target, size)
+        yield Claim(drafter, shape, rule, sampling, far, perf_counter() - start)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,41 +13,27 @@ from typer.testing import CliRunner
 from ramify.cli.main import app
 from ramify.core.errors import BadInput
 from ramify.core.registry import lookup, names
+from ramify.speculate.best_first import BestFirst
 from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape, grow
 from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier
-from ramify.speculate.verifiers import block, coupled, k_sequential, recursive, standard
-from ramify.toy.enumerate import Tape, outcomes
-from ramify.verify import speculation
-from ramify.verify.speculation import SIZE, LawAfter, combinations, distance, paths_of, reads
+from ramify.speculate.verifiers import recursive, standard
+from ramify.verify import acceptance, speculation
+from ramify.verify.beams import EnumerableBeams
+from ramify.verify.drafts import LAWS, TREES, transformed
+from ramify.verify.enumeration import distance
+from ramify.verify.searches import SAMPLINGS
+from ramify.verify.speculation import SHAPES, WIDER, reads, row_rule, rules, speculation_is_lossless, uncombined
+from tests.speculate.enumerated import KINDS, after, law
+from tests.speculate.test_beams import Random
 
-VERIFIERS = [lookup("verifier", name) for name in names("verifier")]
 CHAINS = [Independent((1,)), Independent((1, 1)), Independent((1, 1, 1)), Distinct((1, 1))]
-TREES = [
-    Independent((2,)), Independent((3,)), Independent((2, 2)), Independent((3, 1)),
+TREES_OF = [
+    Independent((2,)), Independent((3,)), Independent((2, 1)), Independent((3, 1)),
     Distinct((2,)), Distinct((3,)), Distinct((4,)), Distinct((2, 2)), Distinct((2, 1, 1)),
-    Likeliest((1, 1, 1)), Likeliest((2,)), Likeliest((2, 2)), Likeliest((4, 1)),
+    EnumerableBeams(2, 2), EnumerableBeams(4, 2),
+    Likeliest((1, 1, 1)), Likeliest((2,)), Likeliest((2, 2)), Likeliest((4, 1)), BestFirst(5),
 ]  # fmt: skip
-KINDS = ("smooth", "with zeros", "greedy target", "greedy draft", "far apart", "equal")
-
-
-@cache
-def law(kind: str, side: str, path: tuple[int, ...]) -> Masses:
-    """The target's or the draft's law after a path."""
-    who = 0 if side == "draft" and kind != "equal" else 1
-    random = np.random.default_rng([who, len(kind), *path, 7])
-    mass = random.dirichlet(np.ones(SIZE) * (0.3 if kind == "far apart" else 1.0))
-    if kind == "with zeros":
-        mass[random.integers(SIZE)] = 0.0
-    if kind == f"greedy {side}":
-        mass = np.eye(SIZE)[random.integers(SIZE)]
-    return mass / mass.sum()
-
-
-def after(kind: str, side: str) -> LawAfter:
-    return partial(law, kind, side)
-
-
-CASES = [(v, s) for v in VERIFIERS for s in (*CHAINS, *TREES) if reads(v, s)]
+CASES = [(rule, shape) for rule in rules().values() for shape in (*CHAINS, *TREES_OF) if reads(rule, shape)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,64 +42,98 @@ def test_the_law_is_plain_decodings(verifier: Verifier, shape: Shape, kind: str)
     assert distance(verifier, shape, after(kind, "target"), after(kind, "draft")) <= 1e-12
 
 
-def accepted_length(verifier: Verifier, shape: Shape, kind: str) -> float:
-    target, draft = after(kind, "target"), after(kind, "draft")
-
-    def run(tape: Tape) -> int:
-        tree = grow(shape, lambda paths: [draft(tuple(path)) for path in paths], tape)
-        return len(verifier.accept([target(path) for path in paths_of(tree)], tree, tape).path)
-
-    return sum(n * probability for n, probability in outcomes(run).items() if isinstance(n, int))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_who_accepts_more(kind: str) -> None:
-    chain = Independent((1, 1, 1))
-    token_by_token = accepted_length(standard.VERIFIER, chain, kind)
-    assert accepted_length(block.VERIFIER, chain, kind) >= token_by_token - 1e-12
-    assert accepted_length(coupled.VERIFIER, chain, kind) <= token_by_token + 1e-12
-    alone = accepted_length(standard.VERIFIER, Independent((1,)), kind)
-    assert accepted_length(recursive.VERIFIER, Distinct((2,)), kind) >= alone - 1e-12
-    assert accepted_length(k_sequential.VERIFIER, Independent((2,)), kind) >= alone - 1e-12
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_rejections_are_the_total_variation(kind: str) -> None:
-    """Yin et al., "A Theoretical Perspective for Speculative Decoding Algorithm", arXiv:2411.00841, theorem 1."""
-    p_V, q_V = law(kind, "target", ()), law(kind, "draft", ())
-    rejected = 1.0 - accepted_length(standard.VERIFIER, Independent((1,)), kind)
-    assert rejected == pytest.approx(np.abs(p_V - q_V).sum() / 2, abs=1e-12)
-
-
-def test_a_law_that_is_all_drawn_is_covered() -> None:
-    """Every token of the vocabulary as a sibling, without replacement: somebody is always accepted."""
-    for kind in KINDS[:1]:
-        assert accepted_length(recursive.VERIFIER, Distinct((SIZE,)), kind) == pytest.approx(1.0)
-
-
-def test_the_proof_covers_what_it_says() -> None:
-    told = list(combinations())
-    assert len(told) == len(set(told)) >= 150
-    assert {verifier for verifier, _, _ in told} == set(names("verifier"))
+def test_two_independent_at_two_levels() -> None:
+    for name in ("recursive", "k-sequential"):
+        shape = Independent((2, 2))
+        assert distance(lookup("verifier", name), shape, after("smooth", "target"), after("smooth", "draft")) <= 1e-12
 
 
 def test_a_wrong_rule_is_noticed() -> None:
     def believe(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
-        return Accepted(tuple(range(len(tree.tokens))), chance.choose(p[-1].tolist()))
+        return Accepted(tuple(range(len(tree.tokens))), chance.choose(p[-1]))
 
     naive = replace(standard.VERIFIER, accept=believe)
     assert distance(naive, Independent((1, 1)), after("smooth", "target"), after("smooth", "draft")) > 0.05
 
 
+def test_a_shape_that_looks_at_its_tokens_is_noticed() -> None:
+    """A second sibling only if it is one certain token: whether it is there then says which one it is."""
+
+    def off(kind: str, wanted: int) -> float:
+        class Choosy(Distinct):
+            def children(self, mass_V: Masses, width: int, chance: Chance) -> list[int]:
+                drawn = Distinct.children(self, mass_V, width, chance)
+                return drawn if drawn[1:] == [wanted] else drawn[:1]
+
+        target, draft = (partial(law, kind, side, size=5) for side in ("target", "draft"))
+        return distance(recursive.VERIFIER, Choosy((2,)), target, draft, 5)
+
+    # of 5 tokens: it takes two that the target has too much of
+    assert max(off(kind, wanted) for kind, wanted in product(KINDS, range(5))) > 0.01
+
+
+def test_the_proof_covers_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every drafter, shape and rule is enumerated under every sampling, or is listed with the reason why not."""
+    monkeypatch.setattr(speculation, "off_plain", lambda *rest: 0.0)
+    monkeypatch.setattr(speculation, "verified", lambda *rest: {})
+    claims, apart = list(speculation_is_lossless()), list(uncombined())
+    told = {(claim.drafter, claim.shape, claim.rule, claim.sampling) for claim in claims}
+    assert len(told) == len(claims) >= 1_700
+    assert all(claim.reason for claim in apart) and not any(claim.reason for claim in claims)
+    without = {(claim.drafter, claim.shape, claim.rule) for claim in apart}
+    for drafter in LAWS:
+        for shape in (*SHAPES, *WIDER):
+            for rule in rules():
+                proved = {(drafter, shape, rule, sampling) in told for sampling in SAMPLINGS}
+                left_out = (drafter, shape, rule) in without or (speculation.ANY, shape, rule) in without
+                assert proved == {not left_out}
+    for drafter in TREES:
+        for rule in rules():
+            proved = {(drafter, speculation.AS_FOUND, rule, sampling) in told for sampling in SAMPLINGS}
+            assert proved == {(drafter, speculation.AS_FOUND, rule) not in without}
+    assert set(rules()) | {"typical", "biased", "reflective"} == set(names("verifier"))
+
+
+def test_what_drafts_is_no_stand_in_for_the_target() -> None:
+    """Every drafter drafts badly enough to be refused sometimes, and its laws went through the transforms."""
+    for logits in LAWS.values():
+        draft, target = (transformed(one, row_rule("plain")) for one in (logits, speculation.TARGET))
+        assert max(np.abs(draft(path) - target(path)).sum() for path in ((), (1,), (1, 2))) > 0.4
+        assert np.count_nonzero(transformed(logits, row_rule("temperature 0"))((1,))) == 1
+        plain, penalised = (transformed(logits, row_rule(name)) for name in ("plain", "presence and frequency"))
+        assert not np.allclose(plain((1, 1)), penalised((1, 1)))
+    suffix = TREES["suffix look-up"](speculation.NODES)
+    assert not speculation.is_chain(suffix)
+
+
 def test_rows_and_exit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speculation, "SHAPES", {"a chain of 1": Independent((1,)), "2 distinct": Distinct((2,))})
+    shapes: dict[str, Shape] = {"a chain of 1": Independent((1,)), "2 distinct": Distinct((2,))}
+    few = {name: SAMPLINGS[name] for name in ("plain", "top-k 2")}
+    monkeypatch.setattr(speculation, "SHAPES", shapes)
+    monkeypatch.setattr(speculation, "WIDER", {})
+    for module in (speculation, acceptance):
+        monkeypatch.setattr(module, "SAMPLINGS", few)
     result = CliRunner().invoke(app, ["verify", "speculation", "--json"])
     document = json.loads(result.stdout.splitlines()[-1])
     assert result.exit_code == 0 and document["ok"]
-    assert len(document["rows"]) == len(list(combinations()))
-    assert {"name", "law", "distance", "bound", "ok"} <= document["rows"][0].keys()
+    drafters, ladder, claims = len(LAWS), len(acceptance.LADDER), len(acceptance.CLAIMS)
+    assert len(document["rows"]) == 2 * (drafters * (5 + 2) + len(TREES) + ladder + drafters * claims)
+    assert {"name", "law", "distance", "bound", "ok", "drafter", "shape", "rule", "sampling"} <= {*document["rows"][0]}
+    assert all(row["distance"] <= 1e-12 for row in document["rows"])
+    assert document["uncombined"] and all(row["reason"] for row in document["uncombined"])
+    shown = CliRunner().invoke(app, ["verify", "speculation"])
+    assert shown.exit_code == 0 and "standard reads chains only" in shown.stdout
     refused = CliRunner().invoke(app, ["verify", "speculation", "--model", "builtin-draft"])
     assert refused.exit_code == 2 or isinstance(refused.exception, BadInput)
+
+
+def test_a_broken_rule_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speculation, "SHAPES", {"a chain of 1": Independent((1,))})
+    monkeypatch.setattr(speculation, "WIDER", {})
+    for module in (speculation, acceptance):
+        monkeypatch.setattr(module, "SAMPLINGS", {"plain": SAMPLINGS["plain"]})
+    monkeypatch.setattr("ramify.speculate.tree.surplus", lambda p_V, q_V: p_V)
+    assert CliRunner().invoke(app, ["verify", "speculation", "--json"]).exit_code == 1
 
 
 def test_a_shape_without_children_is_refused() -> None:
@@ -120,3 +141,17 @@ def test_a_shape_without_children_is_refused() -> None:
         for widths in ((), (0,), (2, 0)):
             with pytest.raises(BadInput, match="widths"):
                 shape(widths)
+
+
+def test_one_call_a_level_and_the_paths_it_asks_for() -> None:
+    asked = list[list[tuple[int, ...]]]()
+
+    def laws(paths: Sequence[tuple[int, ...]]) -> list[Masses]:
+        asked.append(list(paths))
+        return [np.full(3, 1 / 3)] * len(paths)
+
+    tree = grow(Distinct((2, 1)), laws, Random())
+    first, second = tree.tokens[:2]
+    assert asked == [[()], [(first,), (second,)]]
+    assert tree.parents == (-1, -1, 0, 1) and set(tree.laws) == {-1, 0, 1}
+    assert tree.scores == pytest.approx((1 / 3, 1 / 3, 1 / 9, 1 / 9))

@@ -1,6 +1,7 @@
 """`verify`: the proofs hold here; and they notice when something is wrong."""
 
 from collections.abc import Callable
+from itertools import accumulate
 
 import pytest
 import torch
@@ -63,15 +64,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
         release = pages.PagePool.release
         monkeypatch.setattr(pages.PagePool, "release", lambda self, page: release(self, page) if page != 3 else None)
     elif what == "neighbours' rows are swapped":
-        monkeypatch.setattr(engine_model, "accumulate", lambda counts: list(_accumulated(counts))[::-1])
-
-
-def _accumulated(counts: object) -> list[int]:
-    total, sums = 0, []
-    for count in counts:  # type: ignore[attr-defined]
-        total += count
-        sums.append(total)
-    return sums
+        monkeypatch.setattr(engine_model, "accumulate", lambda *counts, **rest: [*accumulate(*counts, **rest)][::-1])
 
 
 MISTAKES = {

@@ -25,9 +25,9 @@ def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
             accepted = i
     path = tuple(range(accepted))
     if accepted == length:
-        return Accepted(path, chance.choose(p[length].tolist()))
+        return Accepted(path, chance.choose(p[length]))
     residue_V = np.maximum(w[accepted] * p[accepted] - tree.laws[accepted + ROOT], 0.0)
-    return Accepted(path, chance.choose(scaled(residue_V, p[accepted]).tolist()))
+    return Accepted(path, chance.choose(scaled(residue_V, p[accepted])))
 
 
 def _chance_to_stop(w: float, p_V: Masses, q_V: Masses) -> float:

@@ -15,7 +15,7 @@ def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
     """One draw from the target a level."""
 
     def level(at: int) -> tuple[int | None, int]:
-        token = chance.choose(p[1 + at].tolist())
+        token = chance.choose(p[1 + at])
         return next((child for child in tree.children(at) if tree.tokens[child] == token), None), token
 
     return descend(level)

@@ -25,7 +25,7 @@ def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
             p_V = surplus(p_V, q_V)
             if tree.how == "distinct":
                 q_V = _without(q_V, token)
-        return None, chance.choose(p_V.tolist())
+        return None, chance.choose(p_V)
 
     return descend(level)
 

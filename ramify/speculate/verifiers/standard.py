@@ -6,19 +6,12 @@ Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", a
 
 from collections.abc import Sequence
 
-from ramify.speculate.tree import ROOT, Accepted, Chance, Masses, TokenTree, Verifier, happens, surplus
+from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier, token_by_token
 
 
 def accept(p: Sequence[Masses], tree: TokenTree, chance: Chance) -> Accepted:
     """Along the chain until the first rejection."""
-    path: list[int] = []
-    for node, token in enumerate(tree.tokens):
-        at = path[-1] if path else ROOT
-        p_V, q_V = p[1 + at], tree.laws[at]
-        if not happens(float(p_V[token] / q_V[token]), chance):
-            return Accepted(tuple(path), chance.choose(surplus(p_V, q_V).tolist()))
-        path.append(node)
-    return Accepted(tuple(path), chance.choose(p[len(path)].tolist()))
+    return token_by_token(p, tree, chance)
 
 
 VERIFIER = Verifier(
