@@ -18,12 +18,12 @@ from torch import Tensor
 
 from ramify.core.errors import Incompatible
 from ramify.model.decoder import TORCH, Attention, Decoder, GatedMlp, Norm
+from ramify.model.few_rows import FewRows
 from ramify.model.fused import FusedRowwise, as_numpy, has_kernels
 from ramify.model.kernels.product import product, vector
 from ramify.model.linear import Linear, LinearBackend, Product
 from ramify.model.paged import Mode
 from ramify.model.rowwise import Rowwise
-from ramify.model.single import SingleRow
 
 
 class Plain:
@@ -94,7 +94,7 @@ def prepare(decoder: Decoder, mode: Mode) -> Decoder:
         elif isinstance(module, Norm | Attention | GatedMlp | Decoder):
             module.rowwise = rowwise
     decoder.eval().requires_grad_(False)
-    decoder.through = SingleRow(decoder) if isinstance(backend, Fast) and not decoder.config.num_experts else None
+    decoder.through = FewRows(decoder) if isinstance(backend, Fast) and not decoder.config.num_experts else None
     return decoder
 
 

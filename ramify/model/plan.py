@@ -30,7 +30,7 @@ Pages = Sequence[int] | NDArray[np.integer]
 Rows = tuple[Sequence[int], int, Pages]  # (tokens, start, pages)
 
 NOTHING = np.empty(0, np.int64)
-FEW = 8  # a span of more rows is a chunk: worth products over all of its rows at once
+FEW = 16  # a span of more rows is a chunk: worth products over all of its rows at once
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def test_rows_positions_and_slots():
 
 
 def test_long_spans_are_chunks():
-    batch = step_batch([((1,) * FEW, 0, [0]), ((1,) * (FEW + 1), 0, [1])], 16, share_prefixes=True)
+    batch = step_batch([((1,) * FEW, 0, [0]), ((1,) * (FEW + 1), 0, [1])], FEW + 1, share_prefixes=True)
     assert batch.chunks == [1]
     assert batch.few_R.tolist() == list(range(FEW))
 

@@ -1,9 +1,9 @@
-"""One row through one layer in one call: at batch 1 the calls between products cost as much as a third of the weights.
+"""A few rows through one layer in one call: the calls between products cost as much as reading a megabyte of weights.
 
-    D width, X = (H + 2K) * d, F feed-forward width, H heads, K key-value heads, d head_dim, N slots, h rotated pairs
-    P pages of the row's table
+    R rows, D width, X = (H + 2K) * d, F feed-forward width, H heads, K key-value heads, d head_dim, N slots
+    h rotated pairs, P pages of all tables, S spans, T slots of all tails
 
-The row stays in fp32 from end to end; weights, keys and values are in bf16 (uint16) or fp32. An empty array is a norm
+The rows stay in fp32 from end to end; weights, keys and values are in bf16 (uint16) or fp32. An empty array is a norm
 or a bias that the layer has not.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.jit import Array, kernel
-from ramify.model.kernels.product import vector
+from ramify.model.kernels.product import few
 from ramify.model.kernels.rows import gate_row, norm_row, rotate_row, store_row
 
 
@@ -49,66 +49,80 @@ class LayerNumbers(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the row stands: arrays of one entry each, as `decode_attention` wants them, and its table."""
+    """Where the rows stand, as `decode_attention` wants it, and the slots of their keys."""
 
-    row_1: Array
-    span_1: Array
-    position_1: Array
-    first_1: Array
-    offset_1: Array
+    rows_R: Array
+    span_R: Array
+    position_R: Array
+    first_S: Array
+    offset_S: Array
     pages_P: Array
-    no_tail: Array
+    tail_R: Array
+    tails_T: Array
     page_size: int
-    slot: int
+    slots_R: Array
 
 
 @kernel()
 def layer(
-    h_D: Array, w: LayerWeights, n: LayerNumbers, at: Place, cos_h: Array, sin_h: Array, k_KNd: Array, v_KNd: Array
+    h_RD: Array, w: LayerWeights, n: LayerNumbers, at: Place, cos_Rh: Array, sin_Rh: Array, k_KNd: Array, v_KNd: Array
 ) -> None:
-    """The residual stream after the layer, in place of the one before it; the row's key and value are stored."""
-    mixed_D = _attention(normed(h_D, w.attention_norm, n), w, n, at, cos_h, sin_h, k_KNd, v_KNd)
-    h_D += normed(mixed_D, w.attention_post, n)
-    x_D = normed(h_D, w.mlp_norm, n)
-    both = np.empty(len(w.gate_up), np.float32)
-    vector(x_D, w.gate_up, w.gate_up_bias, both)
-    inner_F = np.empty(len(both) // 2, np.float32)
-    gate_row(both, n.activation, inner_F)
-    vector(inner_F, w.down, w.down_bias, mixed_D)
-    h_D += normed(mixed_D, w.mlp_post, n)
+    """The residual stream after the layer, in place of the one before it; the rows' keys and values are stored."""
+    x_RD = _all_normed(h_RD, w.attention_norm, n)
+    mixed_RD = _attention(x_RD, w, n, at, cos_Rh, sin_Rh, k_KNd, v_KNd)
+    h_RD += _all_normed(mixed_RD, w.attention_post, n)
+    both_RX = np.empty((len(h_RD), len(w.gate_up)), np.float32)
+    few(_all_normed(h_RD, w.mlp_norm, n), w.gate_up, w.gate_up_bias, both_RX)
+    inner_RF = np.empty((len(h_RD), len(w.gate_up) // 2), np.float32)
+    for r in range(len(h_RD)):
+        gate_row(both_RX[r], n.activation, inner_RF[r])
+    few(inner_RF, w.down, w.down_bias, mixed_RD)
+    h_RD += _all_normed(mixed_RD, w.mlp_post, n)
 
 
 @kernel()
 def _attention(
-    x_D: Array,
+    x_RD: Array,
     w: LayerWeights,
     n: LayerNumbers,
     at: Place,
-    cos_h: Array,
-    sin_h: Array,
+    cos_Rh: Array,
+    sin_Rh: Array,
     k_KNd: Array,
     v_KNd: Array,
 ) -> Array:
-    heads_kv, _, width = k_KNd.shape
-    qkv_X = np.empty(len(w.qkv), np.float32)
-    vector(x_D, w.qkv, w.qkv_bias, qkv_X)
+    rows, (heads_kv, _, width) = len(x_RD), k_KNd.shape
+    qkv_RX = np.empty((rows, len(w.qkv)), np.float32)
+    few(x_RD, w.qkv, w.qkv_bias, qkv_RX)
     q_width, kv_width = n.heads * width, heads_kv * width
-    q, k = qkv_X[:q_width], qkv_X[q_width : q_width + kv_width]
-    norm_heads(q, w.q_norm, n)
-    norm_heads(k, w.k_norm, n)
-    q_1Hd, k_Kd = np.empty((1, n.heads, width), np.float32), np.empty((heads_kv, width), np.float32)
-    rotate_row(q, 0, cos_h, sin_h, q_1Hd[0])
-    rotate_row(k, 0, cos_h, sin_h, k_Kd)
-    store_row(k_Kd.reshape(-1), 0, at.slot, k_KNd)
-    store_row(qkv_X, q_width + kv_width, at.slot, v_KNd)
-    out_1Hd, lse_1H = np.empty((1, n.heads, width), np.float32), np.full((1, n.heads), np.float32(-np.inf))
+    q_RHd, k_Kd = np.empty((rows, n.heads, width), np.float32), np.empty((heads_kv, width), np.float32)
+    for r in range(rows):
+        q, k = qkv_RX[r, :q_width], qkv_RX[r, q_width : q_width + kv_width]
+        norm_heads(q, w.q_norm, n)
+        norm_heads(k, w.k_norm, n)
+        rotate_row(q, 0, cos_Rh[r], sin_Rh[r], q_RHd[r])
+        rotate_row(k, 0, cos_Rh[r], sin_Rh[r], k_Kd)
+        store_row(k_Kd.reshape(-1), 0, at.slots_R[r], k_KNd)
+        store_row(qkv_RX[r], q_width + kv_width, at.slots_R[r], v_KNd)
+    out_RHd = np.empty((rows, n.heads, width), np.float32)
+    lse_RH = np.full((rows, n.heads), np.float32(-np.inf))
     decode_attention(
-        q_1Hd, k_KNd, v_KNd, at.row_1, at.span_1, at.position_1, at.first_1, at.offset_1, at.pages_P,
-        at.no_tail, at.no_tail, at.page_size, n.scale, n.cap, n.window, out_1Hd, lse_1H,
+        q_RHd, k_KNd, v_KNd, at.rows_R, at.span_R, at.position_R, at.first_S, at.offset_S, at.pages_P,
+        at.tail_R, at.tails_T, at.page_size, n.scale, n.cap, n.window, out_RHd, lse_RH,
     )  # fmt: skip
-    mixed_D = np.empty(len(w.out), np.float32)
-    vector(out_1Hd.reshape(-1), w.out, w.out_bias, mixed_D)
-    return mixed_D
+    mixed_RD = np.empty((rows, len(w.out)), np.float32)
+    few(out_RHd.reshape(rows, -1), w.out, w.out_bias, mixed_RD)
+    return mixed_RD
+
+
+@kernel()
+def _all_normed(x_RD: Array, weight_D: Array, n: LayerNumbers) -> Array:
+    if len(weight_D) == 0:
+        return x_RD
+    out_RD = np.empty(x_RD.shape, np.float32)
+    for r in range(len(x_RD)):
+        norm_row(x_RD[r], weight_D, n.offset, n.eps, out_RD[r])
+    return out_RD
 
 
 @kernel()

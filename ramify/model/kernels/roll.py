@@ -1,7 +1,7 @@
 """A small decoder rolls on by itself: it reads, draws, reads what it drew, each branch one task from end to end.
 
     B branches, T tokens to read first, K tokens to draw, L layers, V vocabulary, D width, F feed-forward width
-    X = (H + 2K') * d, H heads, K' key-value heads, d head_dim, N slots, h rotated pairs, P pages of all tables one after another
+    X = (H + 2K') * d, H heads, K' key-value heads, d head_dim, N slots, h rotated pairs, P pages of all tables
 
 A model of a megabyte lies in a core's cache; what a step of it costs elsewhere is calls. What a branch draws depends on
 its own tokens and uniforms only.

@@ -1,4 +1,4 @@
-"""A step of one row: every layer in one kernel call.
+"""A step of a few rows: every layer in one kernel call.
 
 R rows, D width, h rotated pairs
 """
@@ -13,13 +13,15 @@ from ramify.model.fast import FastAttend
 from ramify.model.fused import KINDS, as_numpy
 from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, layer
 from ramify.model.linear import Linear
+from ramify.model.plan import StepBatch
 
 Numbers = NDArray[np.generic]
-NONE = np.empty(0, np.int64)
+SMALL = 4 << 20  # bytes of a layer up to which several rows are faster here than by products laid out for them
+MOST = 16  # rows
 
 
-class SingleRow:
-    """`Decoder.through` for a row that is alone in its step; any other step takes the usual way.
+class FewRows:
+    """`Decoder.through` for steps of a few rows; any other step takes the usual way.
 
     Args:
         decoder: in bf16 or fp32 on the CPU, without experts.
@@ -30,23 +32,24 @@ class SingleRow:
         empty = decoder.embedding.new_empty(0)
         layers = [each for each in decoder.layers if isinstance(each, Layer)]
         self.layers = [(layer_weights(each, empty), layer_numbers(decoder, each)) for each in layers]
+        largest = max(sum(p.numel() * p.element_size() for p in each.parameters()) for each in layers)
+        self.most = MOST if largest <= SMALL else 1
 
     def __call__(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
-        if h_RD.shape[0] != 1 or tap is not None or not isinstance(attend, FastAttend) or len(attend.batch.tail_R):
+        if h_RD.shape[0] > self.most or tap is not None or not isinstance(attend, FastAttend) or attend.parts:
             return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap)
-        store = attend.store
-        h_1D = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
-        h_D, cos_h, sin_h, at = h_1D[0].numpy(), cos_Rh[0].numpy(), sin_Rh[0].numpy(), _place(attend)
+        store, at = attend.store, _place(attend.batch)
+        h_RD32 = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
+        h, cos, sin = h_RD32.numpy(), cos_Rh.numpy(), sin_Rh.numpy()
         for (weights, numbers), k_KNd, v_KNd in zip(self.layers, store.k_arrays, store.v_arrays, strict=True):
-            layer(h_D, weights, numbers, at, cos_h, sin_h, k_KNd, v_KNd)
-        return h_1D.to(h_RD.dtype)
+            layer(h, weights, numbers, at, cos, sin, k_KNd, v_KNd)
+        return h_RD32.to(h_RD.dtype)
 
 
-def _place(attend: FastAttend) -> Place:
-    batch = attend.batch
+def _place(batch: StepBatch) -> Place:
     return Place(
-        batch.few_R, batch.span_R, batch.positions_R.numpy(), batch.own_S, batch.offset_S, batch.pages_P, NONE,
-        batch.page_size, int(batch.slots_R[0]),
+        batch.few_R, batch.span_R, batch.positions_R.numpy(), batch.own_S, batch.offset_S, batch.pages_P,
+        batch.tail_R, batch.tails_T, batch.page_size, batch.slots_R.numpy(),
     )  # fmt: skip
 
 
