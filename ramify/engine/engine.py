@@ -158,7 +158,7 @@ class Engine:
             OutOfPages: the pass does not fit; nothing was changed.
         """
         live, began = self._live(branches), perf_counter()
-        hidden, drafts = self._read_step(live, most or {})
+        hidden, drafts, rows_read = self._read_step(live, most or {})
         ready = [b for b in live if b.id not in hidden and self.target.frontier(b) is not None]
         drafted = [b for b in live if b.id in hidden]
         rows = [self.target.frontier(b)[None] for b in ready] + [hidden[b.id] for b in drafted]  # type: ignore[index]
@@ -173,21 +173,23 @@ class Engine:
         for branch, count in [(b, 1) for b in ready] + [(b, len(hidden[b.id])) for b in drafted]:
             branch.ledger.draws += 1
             branch.ledger.model(self.target.role).flops += count * self.target.runner.costs.logits
-        if self.speculator is not None:
-            self.speculator.took(len(ready), len(drafted), len(logits_RV), perf_counter() - began)
+        if self.speculator is not None and rows_read == len(logits_RV):  # nobody read a prompt beside
+            self.speculator.took(len(ready), len(drafted), rows_read, perf_counter() - began)
         return [*ready, *drafted]
 
     def _read_step(
         self, live: Sequence[Branch], most: Mapping[int, int]
-    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft]]:
-        """Read what is lacking, and drafts behind it if there is room for them."""
+    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft], int]:
+        """Read what is lacking, and drafts behind it if there is room for them. Also returns how many rows that was."""
         agenda = self.target.agenda(live, self.row_budget)
+        rows = self.row_budget - agenda.rows_left
         if self.speculator is not None and (drafts := self._drafts(self.speculator, agenda, most)):
             try:
-                return self.target.carry_out(agenda, drafts), drafts
+                hidden = self.target.carry_out(agenda, drafts)
+                return hidden, drafts, rows + sum(len(draft.tokens) for draft in drafts.values())
             except OutOfPages:
                 pass
-        return self.target.carry_out(agenda), {}
+        return self.target.carry_out(agenda), {}, rows
 
     def _drafts(self, speculator: Speculator, agenda: Agenda, most: Mapping[int, int]) -> Mapping[int, Draft]:
         able = [b for b in self.target.ready(agenda) if b.speculate]

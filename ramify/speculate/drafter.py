@@ -44,8 +44,16 @@ class Drafter(Protocol):
         """Whether its tokens are drawn from laws, so that it can fill any shape. Others fill none: they look up."""
         ...
 
+    def prepare(self, orders: Sequence[Order]) -> None:
+        """Read what is lacking of the branches' text, where that is more than what the last step brought.
+
+        Raises:
+            OutOfPages: its models have no room.
+        """
+        ...
+
     def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
-        """A tree for each order, by the branch's id; none for a branch that it has nothing for.
+        """A tree for each order it was prepared for, by the branch's id; none for a branch that it has nothing for.
 
         Raises:
             DraftError: what it would propose is no draft. OutOfPages: its models have no room.

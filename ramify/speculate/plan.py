@@ -18,8 +18,8 @@ class Plan(Protocol):
         """A shape for each branch (None drafts nothing), of at most `most` levels; empty if nobody drafts."""
         ...
 
-    def drafted(self, branches: int, seconds: float, trees: Mapping[int, Any]) -> None:
-        """What drafting took."""
+    def drafted(self, branches: int, reading: float, seconds: float, trees: Mapping[int, Any]) -> None:
+        """What drafting took: seconds of reading text that was new to the drafter, and of drafting itself."""
         ...
 
     def learn(self, branch: Branch, accepted: int, tested: int) -> None:
@@ -50,7 +50,7 @@ class Always:
             found.append(shape if left >= 0 else None)
         return found if any(found) else []
 
-    def drafted(self, branches: int, seconds: float, trees: Mapping[int, Any]) -> None:
+    def drafted(self, branches: int, reading: float, seconds: float, trees: Mapping[int, Any]) -> None:
         """Nothing to learn."""
 
     def learn(self, branch: Branch, accepted: int, tested: int) -> None:

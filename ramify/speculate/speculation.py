@@ -47,11 +47,13 @@ class Speculation:
         began = perf_counter()
         wanted = [(b, shape) for b, shape in zip(branches, shapes, strict=True) if shape is not None]
         orders = [Order(b, shape, self._chance(b, shape), wants_laws=not self.coupled) for b, shape in wanted]
+        self.drafter.prepare(orders)
+        prepared = perf_counter()
         trees = {i: tree for i, tree in self.drafter.propose(orders).items() if tree.tokens}
-        share = (perf_counter() - began) / len(orders)
+        ended = perf_counter()
         for order in orders:
-            order.branch.ledger.drafts.seconds += share
-        self.plan.drafted(len(orders), share * len(orders), trees)
+            order.branch.ledger.drafts.seconds += (ended - began) / len(orders)
+        self.plan.drafted(len(orders), prepared - began, ended - prepared, trees)
         return trees
 
     def accept(self, branch: Branch, draft: Draft, law: Law) -> tuple[Sequence[int], int]:

@@ -45,17 +45,20 @@ class ModelDrafter:
         """The one model."""
         return [self.model]
 
-    def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
-        """One pass of the model a level; branches that it cannot read so far get nothing."""
-        context = self.model.runner.max_positions
-        orders = [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
-        for order in orders:
+    def prepare(self, orders: Sequence[Order]) -> None:
+        """Take back what nobody told the fate of, and read prompts."""
+        for order in self._readable(orders):
             self._rewind(order.branch)
+        self._catch_up([o.branch for o in self._readable(orders) if self._lacks(o.branch) > SHORT])
+
+    def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
+        """One pass of the model a level, or none; branches that it cannot read so far get nothing."""
+        orders = self._readable(orders)
         rolling = [o for o in orders if self._can_roll(o)]
-        self._catch_up([o.branch for o in orders if o not in rolling])
-        self._catch_up([o.branch for o in rolling if len(o.branch.tokens) - self.model.held(o.branch) > SHORT])
+        others = [o for o in orders if o not in rolling]
+        self._catch_up([o.branch for o in others])
         try:
-            trees = grow_together([o for o in orders if o not in rolling], self._laws)
+            trees = grow_together(others, self._laws)
             for rule in dict.fromkeys(o.branch.rule for o in rolling):
                 trees |= self._roll([o for o in rolling if o.branch.rule == rule], rule)
         except BrokenNumbers as error:
@@ -78,6 +81,13 @@ class ModelDrafter:
         """Its pages go with the engine's."""
         self._slots.pop(branch.id, None)
         self._rolled.pop(branch.id, None)
+
+    def _readable(self, orders: Sequence[Order]) -> list[Order]:
+        context = self.model.runner.max_positions
+        return [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
+
+    def _lacks(self, branch: Branch) -> int:
+        return len(branch.tokens) - self.model.held(branch)
 
     def _catch_up(self, branches: Sequence[Branch]) -> None:
         while self.model.behind(branches):

@@ -1,0 +1,162 @@
+"""Decides in every step how far to draft for each branch, and not to where plain decoding wins.
+
+    K    tokens of a drafted chain        n   branches drafted for        R   rows the target reads in the step
+    a_d  chance that a drafted token at depth d passes, given that all above it did
+    E(K) = 1 + a_1 + a_1 a_2 + ... + a_1 .. a_K, tokens a branch gets from the step
+
+Chosen is the K that maximises n E(K) / (verify(R + n K) + draft(n, K)). Both costs are medians of what steps really
+took on this machine; a_d counts only tokens that were put to the test, so that the window censors nothing. What the
+target says of the present step decides nothing: the law stays plain decoding's.
+
+A branch whose drafts fared worse or better than most gets as many tokens as reach the chance at which the common K
+stops. What loses is tried again now and then, ever more rarely.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ramify.core.types import Branch
+from ramify.speculate.costs import DraftCost, StepCost
+from ramify.speculate.plan import chain
+from ramify.speculate.shapes import Shape
+
+LONGEST = 16
+LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16)
+MEMORY = 400  # tests of a depth after which old ones count half
+PRIOR, PRIOR_TESTS = 0.75, 4.0  # what is believed of a draft nobody has tried
+OWN_TESTS = 12.0  # tests after which a branch's own record weighs as much as all others'
+GAIN = 1.02  # what drafting must promise: less is within the error of its costs
+FIRST_TRY, LAST_TRY = 24, 1024  # steps after which what lost is tried again, at first and at last
+TRIAL = 3  # steps of a trial
+
+
+class Acceptance:
+    """a_d, from tests that fade."""
+
+    def __init__(self) -> None:
+        self.passed, self.tested = [0.0] * LONGEST, [0.0] * LONGEST
+
+    def note(self, accepted: int, tested: int) -> None:
+        """A path of `accepted` tokens, put to the test to depth `tested`."""
+        for depth in range(min(tested, LONGEST)):
+            if self.tested[depth] >= 2 * MEMORY:
+                self.tested[depth] /= 2
+                self.passed[depth] /= 2
+            self.tested[depth] += 1
+            self.passed[depth] += depth < accepted
+
+    def chances(self) -> list[float]:
+        """a_1 .. a_LONGEST; a depth that few drafts reached is believed to be like the one above it."""
+        found, above = list[float](), PRIOR
+        for passed, tested in zip(self.passed, self.tested, strict=True):
+            above = (passed + PRIOR_TESTS * above) / (tested + PRIOR_TESTS)
+            found.append(above)
+        return found
+
+    @property
+    def rate(self) -> float:
+        """Of all tests at any depth."""
+        return (sum(self.passed) + PRIOR * PRIOR_TESTS) / (sum(self.tested) + PRIOR_TESTS)
+
+
+class Controller:
+    """The plan that users get. It outlives requests: what one has taught it serves the next.
+
+    Args:
+        longest: most tokens of a chain.
+    """
+
+    def __init__(self, longest: int = LONGEST) -> None:
+        self.longest = min(longest, LONGEST)
+        self.acceptance, self.step_cost, self.draft_cost = Acceptance(), StepCost(), DraftCost()
+        self.own: dict[int, list[float]] = {}  # branch -> [passed, tested]
+        self.chosen = 0  # the common K of the last step
+        self._drafting = (0, 0, 0.0, 0.0)  # branches, tokens, seconds of reading and of drafting, in the step under way
+        self._wait: dict[int, int] = {}  # bucket of n -> steps until the next trial
+        self._patience: dict[int, int] = {}
+        self._tries: dict[int, int] = {}  # bucket of n -> plain steps taken to know their cost
+
+    def shapes(self, branches: Sequence[Branch], most: Mapping[int, int], rows: int) -> Sequence[Shape | None]:
+        """A chain for each branch, or nothing at all."""
+        self._drafting = (0, 0, 0.0, 0.0)
+        n = len(branches)
+        common = min(self._choose(n), rows // n)
+        self.chosen = common
+        if common == 0:
+            return []
+        chances, found = self.acceptance.chances(), list[Shape | None]()
+        floor = 1.0
+        for chance in chances[:common]:
+            floor *= chance
+        spare = rows - n * common
+        for branch in branches:
+            count = min(self._count(branch, chances, common, floor, common + max(0, spare)), most[branch.id])
+            spare -= max(0, count - common)
+            found.append(chain(count) if count > 0 else None)
+        return found if any(found) else []
+
+    def drafted(self, branches: int, reading: float, seconds: float, trees: Mapping[int, Any]) -> None:
+        """What drafting took."""
+        tokens = sum(len(tree.tokens) for tree in trees.values())
+        self._drafting = (branches, tokens, reading, seconds)
+
+    def learn(self, branch: Branch, accepted: int, tested: int) -> None:
+        """For all, and for the branch."""
+        self.acceptance.note(accepted, tested)
+        own = self.own.setdefault(branch.id, [0.0, 0.0])
+        own[0] += accepted
+        own[1] += tested
+
+    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
+        """Costs of the step: drafting's, and the target's."""
+        n, tokens, reading, drafting = self._drafting
+        if n:
+            self.draft_cost.note(n, tokens / n, drafting)
+        self.step_cost.note(plain + drafted, rows, seconds - reading - drafting)
+
+    def forget(self, branch: Branch) -> None:
+        """Its own record; what it taught stays."""
+        self.own.pop(branch.id, None)
+
+    def gain(self, n: int, length: int) -> float:
+        """Predicted tokens a second with chains of `length` over those of plain decoding, for n branches."""
+        plain, step = self.step_cost.of(n, n), self.step_cost.of(n, n * (1 + length))
+        if plain is None or step is None:
+            return 1.0
+        expected, reached = 1.0, 1.0
+        for chance in self.acceptance.chances()[:length]:
+            reached *= chance
+            expected += reached
+        return expected * plain / (step + self.draft_cost.of(n, length))
+
+    def _choose(self, n: int) -> int:
+        bucket = n.bit_length()
+        if self.step_cost.plain.of(n) is None or self._tries.get(bucket, 0) < TRIAL:
+            self._tries[bucket] = self._tries.get(bucket, 0) + 1
+            return 0  # plain decoding's cost comes first
+        if self.draft_cost.seen(n) < TRIAL:
+            return min(4, self.longest)
+        gains = {length: self.gain(n, length) for length in LENGTHS if length <= self.longest}
+        best = max(gains, key=gains.__getitem__)
+        if gains[best] < GAIN:
+            best = 0
+        wait = self._wait.get(bucket, FIRST_TRY)
+        self._wait[bucket] = wait - 1
+        if wait > 0:
+            return best
+        patience = min(2 * self._patience.get(bucket, FIRST_TRY), LAST_TRY)
+        self._wait[bucket] = self._patience[bucket] = patience
+        return (4 if self.longest >= 4 else self.longest) if best == 0 else 0
+
+    def _count(self, branch: Branch, chances: Sequence[float], common: int, floor: float, limit: int) -> int:
+        """As many as reach the chance at which the common length stops, by the branch's own record."""
+        passed, tested = self.own.get(branch.id, (0.0, 0.0))
+        rate = self.acceptance.rate
+        odds = ((passed + OWN_TESTS * rate) / (tested + OWN_TESTS)) / rate
+        reached, count = 1.0, 0
+        while count < min(limit, self.longest):
+            reached *= min(0.995, chances[count] * odds)
+            if reached < floor * 0.999:
+                break
+            count += 1
+        return max(1, count)
