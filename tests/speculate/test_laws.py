@@ -22,7 +22,7 @@ from ramify.verify.beams import EnumerableBeams
 from ramify.verify.drafts import LAWS, TREES, transformed
 from ramify.verify.enumeration import distance
 from ramify.verify.searches import SAMPLINGS
-from ramify.verify.speculation import SHAPES, WIDER, reads, row_rule, rules, speculation_is_lossless, uncombined
+from ramify.verify.speculation import OF_FIVE, SHAPES, WIDE, reads, row_rule, rules, speculation_is_lossless, uncombined
 from tests.speculate.enumerated import KINDS, after, law
 from tests.speculate.test_beams import Random
 
@@ -75,6 +75,7 @@ def test_a_shape_that_looks_at_its_tokens_is_noticed() -> None:
 def test_the_proof_covers_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every drafter, shape and rule is enumerated under every sampling, or is listed with the reason why not."""
     monkeypatch.setattr(speculation, "off_plain", lambda *rest: 0.0)
+    monkeypatch.setattr(speculation, "grown", lambda *rest: [])
     monkeypatch.setattr(speculation, "verified", lambda *rest: {})
     claims, apart = list(speculation_is_lossless()), list(uncombined())
     told = {(claim.drafter, claim.shape, claim.rule, claim.sampling) for claim in claims}
@@ -82,7 +83,7 @@ def test_the_proof_covers_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(claim.reason for claim in apart) and not any(claim.reason for claim in claims)
     without = {(claim.drafter, claim.shape, claim.rule) for claim in apart}
     for drafter in LAWS:
-        for shape in (*SHAPES, *WIDER):
+        for shape in SHAPES | OF_FIVE | WIDE:
             for rule in rules():
                 proved = {(drafter, shape, rule, sampling) in told for sampling in SAMPLINGS}
                 left_out = (drafter, shape, rule) in without or (speculation.ANY, shape, rule) in without
@@ -110,7 +111,8 @@ def test_rows_and_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: dict[str, Shape] = {"a chain of 1": Independent((1,)), "2 distinct": Distinct((2,))}
     few = {name: SAMPLINGS[name] for name in ("plain", "top-k 2")}
     monkeypatch.setattr(speculation, "SHAPES", shapes)
-    monkeypatch.setattr(speculation, "WIDER", {})
+    for others in ("OF_FIVE", "WIDE"):
+        monkeypatch.setattr(speculation, others, {})
     for module in (speculation, acceptance):
         monkeypatch.setattr(module, "SAMPLINGS", few)
     result = CliRunner().invoke(app, ["verify", "speculation", "--json"])
@@ -129,7 +131,8 @@ def test_rows_and_exit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_broken_rule_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speculation, "SHAPES", {"a chain of 1": Independent((1,))})
-    monkeypatch.setattr(speculation, "WIDER", {})
+    for others in ("OF_FIVE", "WIDE"):
+        monkeypatch.setattr(speculation, others, {})
     for module in (speculation, acceptance):
         monkeypatch.setattr(module, "SAMPLINGS", {"plain": SAMPLINGS["plain"]})
     monkeypatch.setattr("ramify.speculate.tree.surplus", lambda p_V, q_V: p_V)
