@@ -33,7 +33,7 @@ from ramify.train.shapes import Budget, DraftScale, llama_config
 from ramify.train.written import Pool
 
 OBJECTIVES = (*DIVERGENCES, "medusa", "medusa-joint")
-SCRATCH_RATE, ALIGN_RATE, HEADS_RATE = 6e-3, 3e-3, 2e-3
+SCRATCH_RATE, ALIGN_RATE, HEADS_RATE = 6e-3, 5e-4, 2e-3
 DECAY_SHARE = 0.7  # of the steps, at their end
 WARMUP_SHARE = 0.25  # of the steps of a joint run: the heads alone
 MEASURE_EVERY = 100
