@@ -21,7 +21,7 @@ What its own identity settles (the mass left to younger siblings, the laws below
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from math import log1p
@@ -49,6 +49,15 @@ class StochasticBeams:
     def is_chain(self) -> bool:
         """One beam."""
         return self.width == 1
+
+    @property
+    def nodes(self) -> int:
+        """All beams of all levels."""
+        return self.width * self.depth
+
+    def within(self, levels: int) -> "StochasticBeams":
+        """The upper levels."""
+        return replace(self, depth=min(self.depth, levels))
 
     def growth(self, chance: Chance) -> Growth:
         """Level by level; the beams of a level stand in the order of their arrival."""

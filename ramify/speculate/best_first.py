@@ -11,7 +11,7 @@ Departure: EAGLE-2 widens a fixed number of nodes at each level and ranks at the
 only if, a child of it can still be among the N best, so the tree is the best one and not nearly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ramify.core.errors import BadInput
 from ramify.speculate.shapes import Growth, Sapling, likeliest
@@ -41,6 +41,10 @@ class BestFirst:
     def is_chain(self) -> bool:
         """One node; more of them may turn out to be a chain, or not."""
         return self.nodes == 1
+
+    def within(self, levels: int) -> "BestFirst":
+        """The best of so many levels."""
+        return replace(self, deepest=min(self.depth, levels))
 
     def growth(self, chance: Chance) -> Growth:
         """Level by level, until no child can be among the best."""

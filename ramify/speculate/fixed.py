@@ -13,7 +13,7 @@ left is how many nodes and how many levels are worth their cost.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -52,12 +52,23 @@ class Fixed:
     @property
     def depth(self) -> int:
         """Levels of the outline."""
-        return max(self._levels())
+        return max(self._levels)
 
     @property
     def is_chain(self) -> bool:
         """Nobody has a sibling."""
         return all(len(siblings) == 1 for siblings in self.children.values())
+
+    @property
+    def nodes(self) -> int:
+        """Of the outline."""
+        return len(self.parents)
+
+    def within(self, levels: int) -> "Fixed":
+        """The upper levels of the outline."""
+        kept = [node for node, level in enumerate(self._levels) if level <= levels]
+        new = {ROOT: ROOT} | {old: number for number, old in enumerate(kept)}
+        return replace(self, parents=tuple(new[self.parents[node]] for node in kept))
 
     def growth(self, chance: Chance) -> Growth:
         """Reads the laws of nodes with children only."""
@@ -71,11 +82,12 @@ class Fixed:
                 level |= {n: sapling.add(grown, t) for n, t in zip(siblings, tokens, strict=False)}
         return sapling.tree(self.how)
 
-    def _levels(self) -> Iterator[int]:
+    @cached_property
+    def _levels(self) -> list[int]:
         level = {ROOT: 0}
         for node, parent in enumerate(self.parents):
             level[node] = level[parent] + 1
-            yield level[node]
+        return [level[node] for node in range(len(self.parents))]
 
 
 def optimal_widths(

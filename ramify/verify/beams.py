@@ -8,7 +8,7 @@ prefixes that are new to the levels above matter; these race with the mass of al
 A test holds this against the shape that is really used, by their frequencies.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,15 @@ class EnumerableBeams:
     def is_chain(self) -> bool:
         """One beam."""
         return self.width == 1
+
+    @property
+    def nodes(self) -> int:
+        """All beams of all levels."""
+        return self.width * self.depth
+
+    def within(self, levels: int) -> "EnumerableBeams":
+        """The upper levels."""
+        return replace(self, depth=min(self.depth, levels))
 
     def growth(self, chance: Chance) -> Growth:
         """All laws first, then one race."""

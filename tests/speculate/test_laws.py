@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from ramify.cli.main import app
 from ramify.core.errors import BadInput
 from ramify.core.registry import lookup, names
+from ramify.speculate.beams import StochasticBeams
 from ramify.speculate.best_first import BestFirst
+from ramify.speculate.fixed import Fixed
 from ramify.speculate.shapes import Distinct, Independent, Likeliest, Shape, grow
 from ramify.speculate.tree import Accepted, Chance, Masses, TokenTree, Verifier
 from ramify.speculate.verifiers import recursive, standard
@@ -144,6 +146,39 @@ def test_a_shape_without_children_is_refused() -> None:
         for widths in ((), (0,), (2, 0)):
             with pytest.raises(BadInput, match="widths"):
                 shape(widths)
+
+
+EVERY_SHAPE: list[Shape] = [
+    Independent((2, 1, 2)), Distinct((2, 2)), Likeliest((2, 1)), StochasticBeams(2, 3), EnumerableBeams(2, 2),
+    BestFirst(5), BestFirst(4, 2), Fixed((-1, 0, -1, 0, 2, 3)), Independent((1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", EVERY_SHAPE, ids=repr)
+def test_a_shape_keeps_to_what_it_says_of_itself(shape: Shape) -> None:
+    """Levels, nodes and whether it is a chain; and cut to fewer levels it is the upper part of itself, or its best."""
+
+    def grown_by(shape: Shape) -> TokenTree:
+        chance = Random()
+        return grow(shape, lambda paths: [law("smooth", "draft", path) for path in paths], chance)
+
+    def levels(tree: TokenTree) -> list[int]:
+        depth = {-1: 0}
+        for node, parent in enumerate(tree.parents):
+            depth[node] = depth[parent] + 1
+        return [depth[node] for node in range(len(tree.tokens))]
+
+    whole = grown_by(shape)
+    assert len(whole.tokens) <= shape.nodes and max(levels(whole)) <= shape.depth
+    assert speculation.is_chain(whole) or not shape.is_chain
+    assert shape.within(9).depth == shape.depth and shape.within(9).nodes == shape.nodes
+    upper = shape.within(1)
+    assert (upper.depth, upper.how) == (1, shape.how) and set(levels(grown_by(upper))) == {1}
+    if not isinstance(shape, BestFirst):
+        assert upper.nodes == levels(whole).count(1)
+        if not isinstance(shape, EnumerableBeams):  # its draws do not come level by level
+            first = [node for node, level in enumerate(levels(whole)) if level == 1]
+            assert grown_by(upper).tokens == tuple(whole.tokens[node] for node in first)
 
 
 def test_one_call_a_level_and_the_paths_it_asks_for() -> None:
