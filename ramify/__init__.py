@@ -1,6 +1,6 @@
 """ramify: an inference engine for open language models in which generation branches."""
 
-from ramify.api import LM, Handle, advance_together, load, methods
+from ramify.api import LM, Handle, Speculate, advance_together, load, methods
 from ramify.core.errors import RamifyError
 from ramify.core.results import Candidate, Result
 from ramify.core.sampling import Sampling
@@ -16,6 +16,7 @@ __all__ = [
     "RamifyError",
     "Result",
     "Sampling",
+    "Speculate",
     "advance_together",
     "load",
     "methods",

@@ -1,8 +1,10 @@
 """The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
 
-from ramify.api.lm import LM, Handle, advance_together, load
+from ramify.api.handle import Handle, advance_together
+from ramify.api.lm import LM, load
 from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify, verify_speculation
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
+from ramify.api.speculate import Speculate
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
 
@@ -12,6 +14,7 @@ __all__ = [
     "BUILTIN_REWARDS",
     "LM",
     "Handle",
+    "Speculate",
     "advance_together",
     "architectures",
     "bench",

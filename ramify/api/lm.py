@@ -7,7 +7,7 @@ a, b = lm.prefill("Once upon a time").fork(2)
 
 import secrets
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,19 +15,19 @@ from typing import Any, Literal
 
 import torch
 
+from ramify.api.handle import Handle
 from ramify.api.outcome import result_of
 from ramify.api.sources import BUILTIN_REWARDS, DTYPES, device_of, dtype_of, folder_of
+from ramify.api.speculate import DraftLike, Speculate, speculation_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
-from ramify.core.ledger import Ledger
 from ramify.core.protocols import Method, Reward
 from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.sampling import Sampling
 from ramify.core.strict import finite, from_mapping, keyword_options, whole
-from ramify.core.types import Branch, Budget, Prompt
+from ramify.core.types import Budget, Prompt
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
-from ramify.engine.ending import text_of
 from ramify.engine.engine import MAX_BRANCHES, Engine
 from ramify.engine.model import Model
 from ramify.model import checkpoint
@@ -57,6 +57,7 @@ def load(
     row_budget: int = 512,
     context: int | None = None,
     share_prefixes: bool = True,
+    speculate: DraftLike | Speculate | None = None,
 ) -> "LM":
     """Load a model.
 
@@ -69,9 +70,11 @@ def load(
         row_budget: most tokens read in one forward pass.
         context: positions wanted, for models whose rotary scaling depends on it (longrope); None is the model's own.
         share_prefixes: read pages that branches share once for all of them.
+        speculate: draft tokens and verify them: a draft ("builtin-draft", "ngram", a folder, ...), or a `Speculate`.
 
     Raises:
-        CheckpointError: the folder cannot be read. BadInput: an option is out of range.
+        CheckpointError: the folder cannot be read. BadInput: an option is out of range. Incompatible: the draft does
+            not fit the target, or the parts of the speculation do not compose.
     """
     folder = folder_of(model)
     if dtype not in ("auto", *DTYPES):
@@ -93,6 +96,7 @@ def load(
         row_budget=row_budget,
         context=context,
         share_prefixes=share_prefixes,
+        speculate=speculate,
     )
 
 
@@ -111,6 +115,7 @@ class LM:
         row_budget: int,
         context: int | None,
         share_prefixes: bool,
+        speculate: DraftLike | Speculate | None = None,
     ) -> None:
         self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
         self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
@@ -122,6 +127,9 @@ class LM:
             warnings.warn(f"{folder}/generation_config.json: not followed: {dict(self.defaults.unmet)}", stacklevel=3)
         self.engine = Engine(self._model("target", folder), row_budget=row_budget)
         self._rewards: dict[str, Reward] = {}
+        if speculate is not None:
+            wish = speculate if isinstance(speculate, Speculate) else Speculate(draft=speculate)
+            self.engine.speculator = speculation_of(wish, self.engine.target, self._load_draft)
 
     def search(self, prompt: Text, method: str = "sample", **options: Any) -> Result:
         """Run one method on one prompt.
@@ -149,13 +157,15 @@ class LM:
         budget: Budget | None = None,
         seed: int | None = None,
         extract: Callable[[str], Any] = extract_answer,
+        speculate: bool = True,
         progress: Progress | None = None,
         **options: Any,
     ) -> list[Result]:
         """Run one method on many prompts in one continuous batch; results in the prompts' order.
 
         Prompt i of seed s gives what `search(prompt, seed=s + i)` gives. `reward` may be one for all or a list, one
-        each. The first error is raised after all others have ended.
+        each. The first error is raised after all others have ended. `speculate` False decodes plainly where the model
+        was loaded with a draft.
         """
         if isinstance(prompts, str) or not isinstance(prompts, Sequence):
             raise BadInput("prompts", f"a list of prompts is expected, not {prompts!r}; `search` takes one")
@@ -168,7 +178,8 @@ class LM:
         driver = Driver(self.engine, extract)
         sessions = []
         for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
-            prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, text=text if isinstance(text, str) else None)
+            source = text if isinstance(text, str) else None
+            prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, text=source, speculate=speculate)
             reserve = budget.pages or 0 if chosen.uses_room else 0
             search, width = chosen.run(prompt, **own), own.get("n", 1)
             sessions.append(driver.submit(search, reward=judge, budget=budget, reserve=reserve, width=width))
@@ -178,7 +189,7 @@ class LM:
                 raise session.error
         return [result_of(session, method, seed + i, self.tokenizer) for i, session in enumerate(sessions)]
 
-    def prefill(self, prompt: Text, *, seed: int | None = None, **sampling: Any) -> "Handle":
+    def prefill(self, prompt: Text, *, seed: int | None = None, **sampling: Any) -> Handle:
         """Read a prompt and stand at its end, the verbs in hand.
 
         Raises:
@@ -226,8 +237,17 @@ class LM:
     ) -> None:
         self.engine.drop(list(self.engine.branches.values()))
 
-    def _model(self, role: str, folder: Path, *, scores: bool = False) -> Model:
+    def _load_draft(self, wish: str | Path, layers: int | None) -> Model:
+        folder = folder_of(wish)
+        if unlike := self.tokenizer.disagreement(Tokenizer.load(folder)):
+            remedy = f"A draft speaks the target's tokens ({unlike}); train one (ramify train draft), or take 'ngram'."
+            raise Incompatible(f"draft {str(wish)!r}", f"target {str(self.folder)!r}", remedy)
+        return self._model("draft", folder, layers=layers)
+
+    def _model(self, role: str, folder: Path, *, scores: bool = False, layers: int | None = None) -> Model:
         loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
+        if layers is not None:
+            loaded.decoder.keep_layers(layers)
         num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)
         try:
             runner = DecoderRunner(
@@ -302,71 +322,6 @@ class LM:
         if method.uses_room and budget.pages is None:
             return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
         return budget
-
-
-class Handle:
-    """A branch in your own hands. Leaves with `drop`, or with the `with` it was opened in."""
-
-    def __init__(self, lm: LM, branch: Branch) -> None:
-        self.lm, self.branch = lm, branch
-
-    def fork(self, n: int) -> list["Handle"]:
-        """n branches that go on from here, each with its own randomness; this one stays."""
-        return [Handle(self.lm, child) for child in self.lm.engine.fork(self.branch, n)]
-
-    def advance(self, n: int = 1) -> "Handle":
-        """Draw up to n more tokens. Raises OutOfPages, and changes nothing, if they do not fit."""
-        self.lm.engine.advance([self.branch], n)
-        return self
-
-    def score(self, reward: RewardLike) -> float:
-        """The reward of the text so far (`final` if it is done)."""
-        return self.lm.engine.score([self.branch], self.lm.reward(reward))[0]
-
-    def truncate(self, length: int) -> "Handle":
-        """Back to the first `length` drawn tokens."""
-        whole("length", length, 0, self.branch.num_generated)
-        self.lm.engine.truncate(self.branch, self.branch.num_prompt + length)
-        return self
-
-    def drop(self) -> None:
-        """Give the pages back."""
-        self.lm.engine.drop([self.branch])
-
-    def __enter__(self) -> "Handle":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.drop()
-
-    @property
-    def text(self) -> str:
-        """What was drawn so far."""
-        return text_of(self.branch, self.lm.tokenizer)
-
-    @property
-    def tokens(self) -> list[int]:
-        """The drawn tokens."""
-        return self.branch.generated
-
-    @property
-    def done(self) -> bool:
-        """Whether it grows no further."""
-        return self.branch.done
-
-    @property
-    def ledger(self) -> Ledger:
-        """The account of this branch's family."""
-        return self.branch.ledger
-
-
-def advance_together(handles: Iterable[Handle], n: int = 1) -> None:
-    """Advance several branches of one LM in shared steps."""
-    handles = list(handles)
-    if handles:
-        handles[0].lm.engine.advance([h.branch for h in handles], n)
 
 
 def _seed(wish: int | None) -> int:

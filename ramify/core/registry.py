@@ -53,6 +53,7 @@ TABLES: dict[str, dict[str, str]] = {
         "reflective": "ramify.speculate.verifiers.reflective:VERIFIER",
     },
     "shape": {
+        "chain": "ramify.speculate.plan:chain",
         "independent": "ramify.speculate.shapes:Independent",
         "distinct": "ramify.speculate.shapes:Distinct",
         "likeliest": "ramify.speculate.shapes:Likeliest",

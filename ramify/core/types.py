@@ -15,6 +15,12 @@ StoppedBecause = Literal["stop", "length", "budget", "rejected", "unfinished"]
 """A candidate's end: a branch's finish, or the search dropped it (rejected), or never came back to it (unfinished)."""
 
 
+Skip = frozenset[int]
+"""Halves of layers that a pass leaves out: 2 i is layer i's attention, 2 i + 1 its feed-forward part."""
+
+WHOLE: Skip = frozenset()
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A request's tokens with its own seed and sampling. `text` is what was encoded, if it was text.

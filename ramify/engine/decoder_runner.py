@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ramify.core.errors import BadInput
+from ramify.core.types import WHOLE, Skip
 from ramify.engine.runner import Chunk, Costs
 from ramify.kv.pages import Copy
 from ramify.kv.store import PagedStore
@@ -47,6 +48,8 @@ class DecoderRunner:
         self.decoder = prepare(checkpoint.decoder, mode)
         self._value = _value_of(checkpoint.head, mode)
         self.vocab_size, self.max_positions = config.vocab_size, config.max_positions
+        self.config: DecoderConfig | None = config
+        self.num_layers = config.num_layers
         self.num_pages, self.page_size, self.mode = num_pages, page_size, mode
         self.share_prefixes, self.tap = share_prefixes and mode == "fast", tap
         self.store = PagedStore(
@@ -64,7 +67,7 @@ class DecoderRunner:
         self.rolling = Rolling(self.decoder, self.store) if rolls else None
 
     @torch.inference_mode()
-    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+    def forward(self, chunks: Sequence[Chunk], skip: Skip = WHOLE) -> Tensor:
         """One step over the chunks' rows."""
         batch = step_batch(
             [(chunk.tokens, chunk.start, chunk.pages) for chunk in chunks],
@@ -74,7 +77,7 @@ class DecoderRunner:
             device=self.store.device,
         )
         attend = attend_over(self.store, batch, self.mode)
-        return self.decoder(batch.tokens_R, batch.positions_R, attend, self.tap)  # type: ignore[no-any-return]
+        return self.decoder(batch.tokens_R, batch.positions_R, attend, self.tap, skip)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def logits(self, hidden_RD: Tensor) -> Tensor:

@@ -87,6 +87,10 @@ class Model:
         """The hidden row of the branch's last token, if it has been read."""
         return self.readings[branch.id].anchors.get(len(branch.tokens))
 
+    def last_read(self, branch: Branch) -> Tensor | None:
+        """The hidden row of the last token but one, which the last one was drawn from."""
+        return self.readings[branch.id].anchors.get(len(branch.tokens) - 1)
+
     def truncate(self, branch: Branch, length: int) -> None:
         """Forget what was read from `length` on. Without an anchor there, the last token is read again."""
         if branch.id not in self.readings:
@@ -246,11 +250,9 @@ class Model:
         self.book.truncate(branch.id, start + len(path))
         reading = self.readings[branch.id]
         reading.furthest = max(reading.furthest, start + len(path))
-        if (
-            hidden_ND is not None and path and start + len(path) == len(branch.tokens)
-        ):  # it ends with a token that was read
+        if hidden_ND is not None and path:  # the last row that stays, as if it had been read by itself
             reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
-            reading.anchors[len(branch.tokens)] = hidden_ND[1 + path[-1]].clone()
+            reading.anchors[start + len(path)] = hidden_ND[1 + path[-1]].clone()
 
     def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""

@@ -12,8 +12,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ramify.core.types import WHOLE, Skip
 from ramify.kv.pages import Copy
-from ramify.model.rolling import Rolling
+from ramify.model.config import DecoderConfig as DecoderConfig
+from ramify.model.rolling import Rolling as Rolling  # toys name it from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,20 @@ class Runner(Protocol):
     """The numbers of one model. Laws: a hidden row depends on its own branch's tokens alone; chunks do not matter."""
 
     vocab_size: int
+    num_layers: int
     max_positions: int
     num_pages: int
     page_size: int
     page_bytes: int
     costs: Costs
+    config: DecoderConfig | None  # of a decoder; a toy has none
     rolling: Rolling | None  # reads and draws by itself, if it is small enough for that to pay
 
-    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Store the chunks' keys and values; hidden rows of all their tokens in order, [R, D]."""
+    def forward(self, chunks: Sequence[Chunk], skip: Skip = WHOLE) -> Tensor:
+        """Store the chunks' keys and values; hidden rows of all their tokens in order, [R, D].
+
+        Without the halves of layers in `skip`: what it stores then is good for such passes only.
+        """
 
     def logits(self, hidden_RD: Tensor) -> Tensor:
         """Next-token logits, [R, V] in fp32 or fp64."""

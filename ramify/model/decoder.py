@@ -8,12 +8,15 @@ trains on a dense batch, prefills a ragged one and decodes a tree.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ramify.core.strict import whole
+from ramify.core.types import WHOLE, Skip
 from ramify.model.config import AttentionSpec, DecoderConfig
 from ramify.model.linear import Linear
 from ramify.model.rope import RotaryTable
@@ -28,7 +31,7 @@ class Attend(Protocol):
 
 Tap = Callable[[int, Tensor], None]  # (layer, residual stream after it as [R, D])
 
-Through = Callable[[Tensor, Tensor, Tensor, Attend, Tap | None], Tensor]  # see `Decoder.layer_by_layer`
+Through = Callable[[Tensor, Tensor, Tensor, Attend, Tap | None, Skip], Tensor]  # see `Decoder.layer_by_layer`
 
 TORCH: Rowwise = TorchRowwise()
 
@@ -123,10 +126,15 @@ class Layer(nn.Module):
         self.attention = Attention(config, spec)
         self.mlp = Experts(config) if config.num_experts else GatedMlp(config)
 
-    def forward(self, layer: int, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend) -> Tensor:
-        mixed_RD = self.attention(layer, self.attention_norm(h_RD), cos_Rh, sin_Rh, attend)
-        h_RD = h_RD + self.attention_post(mixed_RD)
-        return h_RD + self.mlp_post(self.mlp(self.mlp_norm(h_RD)))  # type: ignore[no-any-return]
+    def forward(
+        self, layer: int, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, skip: Skip = WHOLE
+    ) -> Tensor:
+        if 2 * layer not in skip:
+            mixed_RD = self.attention(layer, self.attention_norm(h_RD), cos_Rh, sin_Rh, attend)
+            h_RD = h_RD + self.attention_post(mixed_RD)
+        if 2 * layer + 1 not in skip:
+            h_RD = h_RD + self.mlp_post(self.mlp(self.mlp_norm(h_RD)))
+        return h_RD
 
 
 class Decoder(nn.Module):
@@ -147,19 +155,23 @@ class Decoder(nn.Module):
         self.rope, self.rowwise = RotaryTable(config.rope, config.head_dim), TORCH
         self.through: Through | None = None  # another way through the layers, for inference
 
-    def forward(self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None) -> Tensor:
+    def forward(
+        self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None, skip: Skip = WHOLE
+    ) -> Tensor:
         """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer."""
         h_RD = F.embedding(tokens_R, self.embedding)
         if self.config.embedding_scale != 1.0:  # rounded to the weights' type first, as Gemma was trained
             h_RD = h_RD * torch.tensor(self.config.embedding_scale, dtype=h_RD.dtype, device=h_RD.device)
         cos_Rh, sin_Rh = self.rowwise.angles(self.rope, positions_R)
         through = self.through or self.layer_by_layer
-        return self.norm(through(h_RD, cos_Rh, sin_Rh, attend, tap))  # type: ignore[no-any-return]
+        return self.norm(through(h_RD, cos_Rh, sin_Rh, attend, tap, skip))  # type: ignore[no-any-return]
 
-    def layer_by_layer(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
+    def layer_by_layer(
+        self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip
+    ) -> Tensor:
         """The residual stream after the last layer."""
         for i, layer in enumerate(self.layers):
-            h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend)
+            h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend, skip)
             if tap is not None:
                 tap(i, h_RD)
         return h_RD
@@ -169,6 +181,16 @@ class Decoder(nn.Module):
         logits_RV = self.head(hidden_RD).float()
         cap = self.config.logit_softcap
         return logits_RV if cap is None else self.rowwise.soft_cap(logits_RV, cap)
+
+    def keep_layers(self, count: int) -> None:
+        """Become the decoder of the first `count` layers, in place: an exit of a nested one.
+
+        Raises:
+            BadInput: it has not that many.
+        """
+        whole("layers", count, 1, self.config.num_layers)
+        del self.layers[count:]
+        self.config = replace(self.config, num_layers=count, attention=self.config.attention[:count])
 
     @property
     def num_parameters(self) -> int:

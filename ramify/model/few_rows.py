@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ramify.core.types import Skip
 from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap, Through
 from ramify.model.fast import FastAttend
 from ramify.model.fused import KINDS, as_numpy
@@ -35,9 +36,12 @@ class FewRows:
         largest = max(sum(p.numel() * p.element_size() for p in each.parameters()) for each in layers)
         self.most = MOST if largest <= SMALL else 1
 
-    def __call__(self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None) -> Tensor:
-        if h_RD.shape[0] > self.most or tap is not None or not isinstance(attend, FastAttend) or attend.parts:
-            return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap)
+    def __call__(
+        self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip
+    ) -> Tensor:
+        few = h_RD.shape[0] <= self.most and tap is None and not skip
+        if not few or not isinstance(attend, FastAttend) or attend.parts:
+            return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap, skip)
         store, at = attend.store, _place(attend.batch)
         h_RD32 = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
         h, cos, sin = h_RD32.numpy(), cos_Rh.numpy(), sin_Rh.numpy()

@@ -5,6 +5,7 @@ B branches, K tokens drawn, V vocabulary
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from ramify.model.decoder import Decoder, Layer
 from ramify.model.few_rows import layer_numbers, layer_weights
 from ramify.model.fused import as_numpy
 from ramify.model.kernels.jit import follow_torch
-from ramify.model.kernels.roll import roll
+from ramify.model.kernels import roll as kernels
 
 LARGEST = 8 << 20  # bytes of weights up to which a core does better alone than all of them call by call
 
@@ -51,7 +52,7 @@ class Rolling:
         scale, cap, window = (np.array([getattr(n, name) for n in numbers]) for name in ("scale", "cap", "window"))
         config, first = decoder.config, numbers[0]
         multiplier = decoder.embedding.new_tensor(config.embedding_scale).item()  # rounded as the decoder rounds it
-        self.model = (
+        self.model: tuple[Any, ...] = (
             as_numpy(decoder.embedding), np.float32(multiplier), as_numpy(decoder.norm.weight),
             as_numpy(decoder.head.weight), np.float32(config.logit_softcap or 0.0), decoder.rope.frequencies.numpy(),
             np.float32(decoder.rope.magnitude), *stacked, first.heads, first.eps, first.offset, first.activation,
@@ -81,6 +82,7 @@ class Rolling:
         offset_B = np.cumsum([0, *map(len, tables)])
         drawn_BK = np.full(uniform_BK.shape, -1, np.int64)
         mass_BKV = np.zeros((*uniform_BK.shape, self.vocab_size if laws else 0))
+        roll: Any = kernels.roll  # a list of arguments, half of them made once
         roll(
             np.concatenate([np.asarray(tokens, np.int64) for tokens in reads]), first_B, np.asarray(starts, np.int64),
             np.concatenate([np.asarray(pages, np.int32) for pages in tables]), offset_B, self.store.page_size,

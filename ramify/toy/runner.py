@@ -5,12 +5,14 @@ Hidden rows are the logits with the value appended: [R, V + 1], fp64.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ramify.core.types import WHOLE, Skip
 from ramify.engine.model import Model
-from ramify.engine.runner import Chunk, Costs
+from ramify.engine.runner import Chunk, Costs, DecoderConfig, Rolling
 from ramify.kv.pages import Copy
 from ramify.toy.model import ToyCodec, ToyModel
 
@@ -24,16 +26,19 @@ class ToyRunner:
         self.model, self.vocab_size, self.max_positions = model, model.vocab_size, max_positions
         self.num_pages, self.page_size, self.page_bytes = num_pages, page_size, page_size
         self.costs = Costs(row=1.0, context=0.0, logits=1.0)
-        self.rolling = None
+        self.rolling: Rolling | None = None
+        self.config: DecoderConfig | None = None
+        self.num_layers = 1
         self.slots = [EMPTY] * (num_pages * page_size)
 
-    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Store every chunk, then read each row's context back from the slots."""
+    def forward(self, chunks: Sequence[Chunk], skip: Skip = WHOLE) -> Tensor:
+        """Store every chunk, then read each row's context back from the slots; without its layer it is another toy."""
+        model = replace(self.model, salt=self.model.salt + 1) if skip else self.model
         for chunk in chunks:
             first = chunk.start + max(0, len(chunk.parents) - len(chunk.tokens))
             for position, token in enumerate(chunk.tokens, first):
                 self.slots[self._slot(chunk, position)] = token
-        return torch.stack([self._hidden(chunk, seen) for chunk in chunks for seen in _seen(chunk)])
+        return torch.stack([self._hidden(model, chunk, seen) for chunk in chunks for seen in _seen(chunk)])
 
     def logits(self, hidden_RD: Tensor) -> Tensor:
         """The logits' part of the hidden rows."""
@@ -60,10 +65,10 @@ class ToyRunner:
     def _slot(self, chunk: Chunk, position: int) -> int:
         return chunk.pages[position // self.page_size] * self.page_size + position % self.page_size
 
-    def _hidden(self, chunk: Chunk, seen: Sequence[int]) -> Tensor:
+    def _hidden(self, model: ToyModel, chunk: Chunk, seen: Sequence[int]) -> Tensor:
         context = [self.slots[self._slot(chunk, at)] for at in seen]
-        value = torch.tensor([self.model.value(context)], dtype=torch.float64)
-        return torch.cat([self.model.logits(context), value])
+        value = torch.tensor([model.value(context)], dtype=torch.float64)
+        return torch.cat([model.logits(context), value])
 
 
 def _seen(chunk: Chunk) -> Iterator[list[int]]:

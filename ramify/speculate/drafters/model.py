@@ -10,20 +10,18 @@ enough draws a whole chain in one call (`ramify.model.rolling`).
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from ramify.core.errors import BrokenNumbers, DraftError
 from ramify.core.sampling import Rule
 from ramify.core.types import Branch
 from ramify.engine.model import Model
-from ramify.maths.law import final_law
 from ramify.model.rolling import follows
 from ramify.speculate.drafter import Order, grow_together
+from ramify.speculate.reading import TreeReader, laws_of
 from ramify.speculate.shapes import Independent, Path
 from ramify.speculate.tree import Masses, TokenTree
 
 SHORT = 8  # tokens that are read one by one on the way
-Slots = dict[Path, int]  # which of the rows behind the branch holds the last token of a path
 
 
 class ModelDrafter:
@@ -37,7 +35,7 @@ class ModelDrafter:
 
     def __init__(self, model: Model, row_budget: int = 512) -> None:
         self.name, self.model, self.row_budget = model.role, model, row_budget
-        self._slots: dict[int, Slots] = {}
+        self._reader = TreeReader(model.read_nodes, model.frontier)
         self._rolled: dict[int, int] = {}  # drafted tokens that were read
 
     @property
@@ -67,10 +65,9 @@ class ModelDrafter:
 
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The accepted tokens that it has read stay read."""
-        slots, rolled = self._slots.pop(branch.id, None), self._rolled.pop(branch.id, None)
+        slots, rolled = self._reader.take(branch, path), self._rolled.pop(branch.id, None)
         if slots is not None:
-            read = [tuple(path[: i + 1]) for i in range(len(path))]
-            self.model.keep(branch, length, [slots[p] for p in read if p in slots])
+            self.model.keep(branch, length, slots)
         elif rolled is not None:
             kept = min(
                 len(path), rolled, len(branch.tokens) - 1 - length
@@ -79,7 +76,7 @@ class ModelDrafter:
 
     def forget(self, branch: Branch) -> None:
         """Its pages go with the engine's."""
-        self._slots.pop(branch.id, None)
+        self._reader.take(branch, ())
         self._rolled.pop(branch.id, None)
 
     def _readable(self, orders: Sequence[Order]) -> list[Order]:
@@ -122,41 +119,11 @@ class ModelDrafter:
     def _rewind(self, branch: Branch) -> None:
         """A draft that nobody told the fate of is taken back."""
         self.model.open(branch)
-        read = self._slots.pop(branch.id, None) is not None or self._rolled.pop(branch.id, None) is not None
+        rolled = self._rolled.pop(branch.id, None) is not None
+        read = self._reader.take(branch, ()) is not None or rolled
         if read and self.model.held(branch) >= len(branch.tokens):
             self.model.keep(branch, len(branch.tokens) - (self.model.frontier(branch) is None), [])
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
-        rows = self._rows(wanted)
-        logits_RV = self.model.runner.logits(torch.stack(rows))
-        found, first = list[list[Masses]](), 0
-        for branch, paths in wanted:
-            prompt, generated = branch.tokens[: branch.num_prompt], branch.generated
-            drawn = [[*generated, *path] for path in paths]
-            some_RV = logits_RV[first : first + len(paths)]
-            law = final_law(some_RV, branch.rule, [prompt] * len(paths), drawn)
-            found.append(list(law.dense(self.model.runner.vocab_size).double().cpu().numpy()))
-            branch.ledger.model(self.name).flops += len(paths) * self.model.runner.costs.logits
-            first += len(paths)
-        return found
-
-    def _rows(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[torch.Tensor]:
-        """The hidden row of each path's last token; those that are not read yet are read now."""
-        nodes, fresh = list[tuple[Branch, list[int], list[int]]](), dict[tuple[int, Path], int]()
-        for branch, paths in wanted:
-            slots = self._slots.setdefault(branch.id, {})
-            new = [path for path in dict.fromkeys(paths) if path]
-            for path in new:
-                fresh[branch.id, path] = len(fresh)
-                slots[path] = len(slots)
-            if new:
-                parents = [slots[path[:-1]] if len(path) > 1 else -1 for path in slots]
-                nodes.append((branch, [path[-1] for path in new], parents))
-        hidden_RD = self.model.read_nodes(nodes) if nodes else torch.empty(0)
-        rows = list[torch.Tensor]()
-        for branch, paths in wanted:
-            for path in paths:
-                root = self.model.frontier(branch)
-                assert path or root is not None
-                rows.append(hidden_RD[fresh[branch.id, path]] if path else root)  # type: ignore[arg-type]
-        return rows
+        logits_RV = self.model.runner.logits(self._reader.rows(wanted))
+        return laws_of(self.model, logits_RV, wanted, self.name)
