@@ -20,7 +20,7 @@ def bench(
     seed: options.FixedSeed = 0,
     as_json: options.AsJson = False,
 ) -> None:
-    """Measure: branches, decode, driver, prefix, speculative-rejection, or all.
+    """Measure: branches, decode, driver, prefix, speculation, speculative-rejection, or all.
 
     Ways are timed turn by turn, so that other work on the machine hits all of
     them. A row is ok when it reaches its bound.

@@ -18,6 +18,7 @@ TABLES: dict[str, dict[str, str]] = {
         "decode": "ramify.bench.decode:run",
         "driver": "ramify.bench.driver:run",
         "prefix": "ramify.bench.prefix:run",
+        "speculation": "ramify.bench.speculation:run",
         "speculative-rejection": "ramify.bench.rejection:run",
     },
     "problem": {
