@@ -18,6 +18,7 @@ from ramify.core.protocols import Reward
 from ramify.core.random import child_address, root_address
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt, TokenLogprob
+from ramify.engine.admission import admitted
 from ramify.engine.drafts import Draft, Speculator
 from ramify.engine.draws import Draw, addressed, draw_tokens, top_alternatives
 from ramify.engine.ending import settle
@@ -68,20 +69,15 @@ class Engine:
             BadInput: the prompt is empty and the model has no begin token, longer than the context, or names a token
                 that the vocabulary lacks.
         """
-        tokens = list(prompt.tokens) or self._begin()
+        tokens, bad_runs = admitted(prompt, self.target)
         limit, most = self.target.runner.max_positions, prompt.sampling.max_tokens
-        if len(tokens) >= limit:
-            raise BadInput("prompt", f"{len(tokens)} tokens leave no room in a context of {limit}; shorten it")
-        self._within_vocabulary("prompt", tokens)
-        self._within_vocabulary("logit_bias", prompt.sampling.logit_bias)
-        self._within_vocabulary("stop_token_ids", prompt.sampling.stop_token_ids)
         branch = Branch(
             id=self._take_id(),
             tokens=tokens,
             num_prompt=len(tokens),
             address=root_address(prompt.seed, prompt.request),
             sampling=prompt.sampling,
-            rule=prompt.sampling.rule(self._bad_runs(prompt)),
+            rule=prompt.sampling.rule(bad_runs),
             max_length=limit if most is None else min(limit, len(tokens) + most),
             speculate=prompt.speculate,
             ledger=ledger if ledger is not None else Ledger(),
@@ -372,25 +368,6 @@ class Engine:
         for branch in branches:
             if self.branches.get(branch.id) is not branch:
                 raise BadInput("branch", f"{branch.id} was dropped, or is another engine's; fork one that is alive")
-
-    def _within_vocabulary(self, field: str, tokens: Iterable[int]) -> None:
-        size = self.target.runner.vocab_size
-        if (bad := next((token for token in tokens if not 0 <= token < size), None)) is not None:
-            raise BadInput(field, f"token {bad} is not in a vocabulary of {size}")
-
-    def _begin(self) -> list[int]:
-        begin = self.target.codec.begin_id
-        if begin is None:
-            raise BadInput("prompt", "it is empty, and this model has no begin token to start from; give some text")
-        return [begin]
-
-    def _bad_runs(self, prompt: Prompt) -> tuple[tuple[int, ...], ...]:
-        # a word is spelled differently after a space
-        words = [text for word in prompt.sampling.bad_words for text in (word, " " + word.lstrip())]
-        runs = dict.fromkeys(tuple(self.target.codec.encode_after(text)) for text in words)
-        if len({run[-1] for run in runs if run}) == self.target.runner.vocab_size:
-            raise BadInput("bad_words", "they may leave no token to draw")
-        return tuple(run for run in runs if run)
 
     def _prompt_logprobs(self, branch: Branch, count: int) -> None:
         """Read the prompt in chunks and keep the raw log-probability of each token after the first."""

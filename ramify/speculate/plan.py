@@ -45,8 +45,8 @@ class Always:
         """One each, while there are rows for them."""
         found, left = list[Shape | None](), rows
         for branch in branches:
-            shape = fitted(self.shape, most[branch.id])
-            left -= nodes_of(shape)
+            shape = self.shape.within(most[branch.id])
+            left -= 0 if shape is None else shape.nodes
             found.append(shape if left >= 0 else None)
         return found if any(found) else []
 
@@ -61,25 +61,6 @@ class Always:
 
     def forget(self, branch: Branch) -> None:
         """Nothing to forget."""
-
-
-def fitted(shape: Shape, levels: int) -> Shape | None:
-    """The shape, cut to so many levels; None if it cannot be."""
-    if shape.depth <= levels:
-        return shape
-    widths = getattr(shape, "widths", None)
-    return None if widths is None else type(shape)(widths[:levels])  # type: ignore[call-arg]
-
-
-def nodes_of(shape: Shape | None) -> int:
-    """The most nodes that a tree of this shape has."""
-    if shape is None:
-        return 0
-    nodes, level = 0, 1
-    for width in getattr(shape, "widths", [1] * shape.depth):
-        level *= width
-        nodes += level
-    return getattr(shape, "nodes", nodes)
 
 
 def chain(length: int) -> Shape:

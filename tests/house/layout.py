@@ -24,8 +24,8 @@ HOUSE = (
     Package("remote", "the same verbs against an OpenAI-compatible server", ("core",)),
     Package(
         "speculate",
-        "drafted token trees, the shapes they grow in, and rules that verify them",
-        ("core", "maths", "engine"),
+        "drafters, the trees they draft, rules that verify them, and how far to draft",
+        ("core", "maths", "model", "engine"),
     ),
     Package("guide", "factors made of models", ("core", "maths", "engine")),
     Package("search", "one algorithm per file", ("core", "maths")),

@@ -16,7 +16,6 @@ from ramify.core.types import Branch
 from ramify.engine.model import Model
 from ramify.model.medusa import MedusaHeads
 from ramify.speculate.drafter import Order, grow_together
-from ramify.speculate.plan import fitted
 from ramify.speculate.reading import laws_of
 from ramify.speculate.shapes import Path
 from ramify.speculate.tree import Masses, TokenTree
@@ -48,7 +47,7 @@ class MedusaDrafter:
         """One product of all heads for all branches; trees are as deep as there are heads at most."""
         able, rows = list[Order](), list[torch.Tensor]()
         for order in orders:
-            shape, row = fitted(order.shape, len(self.heads.heads)), self.target.last_read(order.branch)
+            shape, row = order.shape.within(len(self.heads.heads)), self.target.last_read(order.branch)
             if shape is not None and row is not None:
                 able.append(replace(order, shape=shape))
                 rows.append(row)
