@@ -9,13 +9,13 @@ from ramify.core.registry import lookup
 from ramify.model.paged import Mode
 
 BUILTIN = Path(__file__).parent.parent / "builtin"
-BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "orm", "prm")}
+BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "aligned", "medusa", "orm", "prm")}
 BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def folder_of(model: str | Path) -> Path:
-    """The folder behind "builtin", "builtin-draft", a path or a hub name.
+    """The folder behind "builtin", "builtin-draft" (and the other built-in names), a path or a hub name.
 
     Raises:
         BadInput: it is no name. CheckpointError: there is no such folder, and no hub to ask.

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ramify.api.sources import folder_of
 from ramify.core.errors import BadInput, Incompatible, UnknownName
 from ramify.core.registry import lookup, names
 from ramify.core.strict import whole
 from ramify.engine.model import Model
-from ramify.model.medusa import load_heads
+from ramify.model.medusa import WEIGHTS, load_heads
 from ramify.speculate.controller import LONGEST, Controller
 from ramify.speculate.drafter import Drafter
 from ramify.speculate.drafters.function import FunctionDrafter
@@ -25,6 +27,7 @@ from ramify.speculate.speculation import Speculation
 from ramify.speculate.tree import TokenTree, Verifier
 
 DraftLike = str | Path | Callable[[Sequence[int], int], Sequence[int] | TokenTree]
+NAMED = ("builtin-draft", "builtin-aligned", "builtin-medusa", "ngram", "suffix", "skip-layers")
 LISTED = ("independent", "distinct", "likeliest", "fixed")  # shapes made from one list of numbers
 
 
@@ -33,8 +36,9 @@ class Speculate:
     """How to draft.
 
     Args:
-        draft: "builtin-draft", a folder or hub name of a small model with the target's vocabulary, a folder of Medusa
-            heads, "ngram", "suffix", "skip-layers" (the target with layers left out), or a function of (tokens, most).
+        draft: "builtin-draft", "builtin-aligned", "builtin-medusa", a folder or hub name of a small model with the
+            target's vocabulary, a folder of Medusa heads, "ngram", "suffix", "skip-layers" (the target with layers
+            left out), or a function of (tokens, most).
         verifier: a rule from `ramify methods`. "coupled" gives the very tokens of plain decoding; the other lossless
             ones accept a little more, and give other tokens of the same law.
         shape: "auto" (as much as pays, see the controller), or a fixed one: "chain:4", "independent:2,2,1" (children
@@ -145,10 +149,12 @@ def _drafter(
     if draft == "skip-layers":
         return SkippingDrafter(target)
     if isinstance(draft, str | Path):
-        if (Path(draft) / "medusa_heads.safetensors").exists():
+        if draft not in NAMED and not Path(draft).exists() and get_close_matches(str(draft), NAMED):
+            raise UnknownName("draft", str(draft), NAMED)
+        if ((folder := folder_of(draft)) / WEIGHTS).exists():
             if target.runner.config is None:
                 raise Incompatible("Medusa heads", "this target", "They read a decoder's rows.")
-            return MedusaDrafter(target, load_heads(draft, target.runner.config))
+            return MedusaDrafter(target, load_heads(folder, target.runner.config))
         return ModelDrafter(load_draft(draft, wish.layers))
     if callable(draft):
         return FunctionDrafter(draft, target.runner.vocab_size, reads_laws="given" not in verifier.hows)

@@ -19,6 +19,8 @@ from ramify.core.strict import keyword_options
 ROLES = {
     "target": ("builtin", "draws the text"),
     "draft": ("builtin-draft", "the same task, smaller"),
+    "aligned": ("builtin-aligned", "the same, aligned with the target"),
+    "medusa": ("builtin-medusa", "three heads on the target's rows"),
     "orm": ("builtin-orm", "outcome reward"),
     "prm": ("builtin-prm", "process reward"),
 }

@@ -36,7 +36,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def builtin(family: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The family in place of the built-in models."""
-    for name in BUILTIN_MODELS:
+    for name in ("target", "draft", "orm", "prm"):
         monkeypatch.setitem(BUILTIN_MODELS, name, family / name)
     for name in ("orm", "prm"):
         monkeypatch.setitem(BUILTIN_REWARDS, f"builtin-{name}", family / name)

@@ -8,6 +8,7 @@ import pytest
 
 import ramify
 from ramify.model.checkpoint import load
+from ramify.model.medusa import load_heads
 from ramify.train.evaluate import evaluation_problems
 from ramify.train.report import MODELS, Measured, measure_builtin
 
@@ -58,6 +59,30 @@ def test_parameters_are_the_reported_ones(report: dict[str, Any]) -> None:
 
 def test_size_and_no_problem_twice() -> None:
     files = [path for path in BUILTIN.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 26_000_000
+    assert sum(path.stat().st_size for path in files) < 30_000_000
     texts = [problem.text for problem in evaluation_problems(256)]
     assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("draft", "least"), [("builtin-draft", 4.4), ("builtin-aligned", 4.4), ("builtin-medusa", 1.5)]
+)
+def test_drafts_draft(draft: str, least: float) -> None:
+    """Tokens a pass by `standard`, short chains at the texts' ends included; coupled, the text is plain decoding's."""
+    texts = [problem.prompt for problem in evaluation_problems(PROBLEMS)]
+    drafting = ramify.load("builtin", speculate=ramify.Speculate(draft=draft, verifier="standard", shape="chain:6"))
+    ledgers = [result.ledger for result in drafting.search_many(texts, "sample", n=1, seed=0, max_tokens=150)]
+    assert sum(each.generated_tokens for each in ledgers) / sum(each.draws for each in ledgers) > least
+    coupled = ramify.load("builtin", speculate=draft)
+    for lm in (drafting, coupled):
+        found = lm.search_many(texts[:8], "greedy", max_tokens=60)
+        plain = lm.search_many(texts[:8], "greedy", max_tokens=60, speculate=False)
+        assert [a.best.token_ids for a in found] == [b.best.token_ids for b in plain]
+        assert all(a.ledger.drafts.accepted > 0 == b.ledger.drafts.drafted for a, b in zip(found, plain, strict=True))
+
+
+def test_parameters_on_the_card_are_the_files() -> None:
+    card = (BUILTIN / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"{load(BUILTIN / 'aligned').decoder.num_parameters:,}" in card
+    target = load(BUILTIN / "target").decoder.config
+    assert f"{sum(weight.numel() for weight in load_heads(BUILTIN / 'medusa', target).parameters()):,}" in card
