@@ -8,7 +8,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from ramify.core.errors import OutOfPages
 from ramify.core.types import Branch
 from ramify.maths.law import Law
 
@@ -53,17 +52,21 @@ class Speculator(Protocol):
         """An accepted path of nodes and the token after it. `law` row 0 is the root's, row 1 + i node i's."""
         ...
 
+    def shared(self, leader: Branch, follower: Branch) -> None:
+        """The leader's draft serves the follower, too, whose text is the same; `learn` is told of both."""
+        ...
+
     def learn(self, branch: Branch, draft: Draft, length: int, path: Sequence[int], tested: int) -> None:
         """Learn what became of a draft behind the branch's first `length` tokens: the path of nodes that was accepted,
         and to which depth it was put to the test (not to its end, if the text ended on the way)."""
         ...
 
-    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
-        """Learn what a step took: branches that drew plainly, branches that were drafted for, rows in all."""
+    def took(self, branches: int, rows: int, seconds: float) -> None:
+        """Learn what a step took in which so many branches read so many rows, drafts among them."""
         ...
 
-    def make_room(self, keep: Collection[int], error: OutOfPages) -> bool:
-        """Give up pages of branches that are not to `keep` theirs; False if there is nothing to give."""
+    def make_room(self, keep: Collection[int]) -> bool:
+        """Give up pages of a branch that is not to `keep` its own; False if there is none."""
         ...
 
     def forget(self, branch: Branch) -> None:

@@ -41,8 +41,8 @@ def draw_tokens(
 
 
 def rows_of(logits_RV: Tensor, rows: Sequence[int]) -> Tensor:
-    """Some rows, in ascending order; rows in a row are not copied."""
-    in_a_row = rows[-1] - rows[0] + 1 == len(rows)
+    """Some rows; rows in a row are not copied."""
+    in_a_row = rows[-1] - rows[0] + 1 == len(rows) and all(row == at for at, row in enumerate(rows, rows[0]))
     return logits_RV[rows[0] : rows[-1] + 1] if in_a_row else logits_RV[list(rows)]
 
 

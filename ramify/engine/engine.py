@@ -7,7 +7,7 @@ Verbs are strict: one that does not fit raises OutOfPages and leaves the books a
 room.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import torch
@@ -19,6 +19,7 @@ from ramify.core.random import child_address, root_address
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt, TokenLogprob
 from ramify.engine.admission import admitted
+from ramify.engine.drafting import drafts_for
 from ramify.engine.drafts import Draft, Speculator
 from ramify.engine.draws import Draw, addressed, draw_tokens, top_alternatives
 from ramify.engine.ending import settle
@@ -154,75 +155,82 @@ class Engine:
             OutOfPages: the pass does not fit; nothing was changed.
         """
         live, began = self._live(branches), perf_counter()
-        hidden, drafts, rows_read = self._read_step(live, most or {})
-        ready = [b for b in live if b.id not in hidden and self.target.frontier(b) is not None]
-        drafted = [b for b in live if b.id in hidden]
-        rows = [self.target.frontier(b)[None] for b in ready] + [hidden[b.id] for b in drafted]  # type: ignore[index]
+        agenda = self.target.agenda(live, self.row_budget)
+        hidden, drafts = self._carry_out(agenda, most or {})
+        drafted = [[b, *(agenda.group(b) or [])] for b, _ in agenda.reading if b.id in hidden]
+        busy = {b.id for group in drafted for b in group}
+        ready = [b for b in live if b.id not in busy and self.target.frontier(b) is not None]
+        rows = [self.target.frontier(b)[None] for b in ready] + [hidden[group[0].id] for group in drafted]  # type: ignore[index]
         if not rows:
             return []
         logits_RV = self.target.runner.logits(torch.cat(rows))
         for branch, (token, logprob) in zip(ready, draw_tokens(logits_RV[: len(ready)], ready, self.draw), strict=True):
             branch.logprobs += logprob
             self._append(branch, token)
-        if drafted:
-            self._take(logits_RV, len(ready), [(b, drafts[b.id]) for b in drafted], hidden)
-        for branch, count in [(b, 1) for b in ready] + [(b, len(hidden[b.id])) for b in drafted]:
-            branch.ledger.draws += 1
-            branch.ledger.model(self.target.role).flops += count * self.target.runner.costs.logits
-        if self.speculator is not None and rows_read == len(logits_RV):  # nobody read a prompt beside
-            self.speculator.took(len(ready), len(drafted), rows_read, perf_counter() - began)
-        return [*ready, *drafted]
+        first, verified = len(ready), list[Verified]()
+        for group in drafted:
+            draft = drafts[group[0].id]
+            verified += [Verified(b, draft, first, len(b.tokens)) for b in group]
+            first = verified[-1].rows.stop
+        if self.speculator is not None and verified:
+            rows_of = {b.id: hidden[group[0].id] for group in drafted for b in group}
+            for each, tokens in take(logits_RV, verified, self.speculator, self.draw):
+                self._grow(each, tokens, logits_RV, rows_of[each.branch.id], most or {})
+        self._account(agenda, drafts, ready, drafted, perf_counter() - began)
+        return [*ready, *(b for group in drafted for b in group)]
 
-    def _read_step(
-        self, live: Sequence[Branch], most: Mapping[int, int]
-    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft], int]:
-        """Read what is lacking, and drafts behind it if there is room for them. Also returns how many rows that was."""
-        agenda = self.target.agenda(live, self.row_budget)
-        rows = self.row_budget - agenda.rows_left
-        if self.speculator is not None and (drafts := self._drafts(self.speculator, agenda, most)):
+    def _carry_out(
+        self, agenda: Agenda, most: Mapping[int, int]
+    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft]]:
+        """Read what is lacking, and drafts behind it if there is room for them."""
+        if self.speculator is not None and (drafts := drafts_for(self.target, self.speculator, agenda, most)):
             try:
-                hidden = self.target.carry_out(agenda, drafts)
-                return hidden, drafts, rows + sum(len(draft.tokens) for draft in drafts.values())
+                return self.target.carry_out(agenda, drafts), drafts
             except OutOfPages:
                 pass
-        return self.target.carry_out(agenda), {}, rows
+        return self.target.carry_out(agenda), {}
 
-    def _drafts(self, speculator: Speculator, agenda: Agenda, most: Mapping[int, int]) -> Mapping[int, Draft]:
-        able = [b for b in self.target.ready(agenda) if b.speculate]
-        levels = {b.id: min(most.get(b.id, b.max_length), b.max_length - len(b.tokens)) - 1 for b in able}
-        able = [b for b in able if levels[b.id] > 0]
-        while able:
-            try:
-                return speculator.propose(able, levels, agenda.rows_left)
-            except OutOfPages as error:
-                if not speculator.make_room({b.id for b in able}, error):
-                    able = able[: len(able) // 2]
-        return {}
-
-    def _take(
+    def _grow(
         self,
+        verified: Verified,
+        tokens: Iterator[Taken],
         logits_RV: torch.Tensor,
-        first: int,
-        drafted: Sequence[tuple[Branch, Draft]],
-        hidden: Mapping[int, torch.Tensor],
+        hidden_ND: torch.Tensor,
+        most: Mapping[int, int],
     ) -> None:
+        """Append what was taken, as far as the branch goes, and keep the rows of what was drafted of it."""
+        branch, taken = verified.branch, list[Taken]()
+        for token, node in tokens:
+            taken.append((token, node))
+            self._append(branch, token)
+            if branch.done or len(taken) == most.get(branch.id):
+                break
+        branch.logprobs += logprobs_taken(logits_RV, verified, taken)
+        path, tested = verified.outcome(taken)
+        self.target.keep(branch, verified.start, path, hidden_ND)
+        branch.ledger.drafts.note(len(verified.draft.tokens), len(path), tested)
         assert self.speculator is not None
-        verified = list[Verified]()
-        for branch, draft in drafted:
-            verified.append(Verified(branch, draft, first, len(branch.tokens)))
-            first = verified[-1].rows.stop
-        for each, tokens in take(logits_RV, verified, self.speculator, self.draw):
-            branch, taken = each.branch, list[Taken]()
-            for token, node in tokens:
-                taken.append((token, node))
-                self._append(branch, token)
-                if branch.done:
-                    break
-            branch.logprobs += logprobs_taken(logits_RV, each, taken)
-            path, tested = each.outcome(taken)
-            self.target.keep(branch, each.start, path, hidden[branch.id])
-            branch.ledger.drafts.note(len(each.draft.tokens), len(path), tested)
-            self.speculator.learn(branch, each.draft, each.start, path, tested)
+        self.speculator.learn(branch, verified.draft, verified.start, path, tested)
+
+    def _account(
+        self,
+        agenda: Agenda,
+        drafts: Mapping[int, Draft],
+        ready: Sequence[Branch],
+        drafted: Sequence[Sequence[Branch]],
+        seconds: float,
+    ) -> None:
+        """Bill logits and draws; tell the speculator what the step took, unless somebody read a prompt beside."""
+        counts = [(b, 1) for b in ready]
+        counts += [
+            (b, 0 if i else 1 + len(drafts[group[0].id].tokens)) for group in drafted for i, b in enumerate(group)
+        ]
+        for branch, count in counts:
+            branch.ledger.draws += 1
+            branch.ledger.model(self.target.role).flops += count * self.target.runner.costs.logits
+        rows = sum(len(draft.tokens) for draft in drafts.values()) + len(agenda.reading)
+        if self.speculator is not None and all(count == 1 for _, count in agenda.reading):
+            self.speculator.took(len(agenda.reading), rows, seconds)
 
     def _append(self, branch: Branch, token: int) -> None:
         branch.tokens.append(token)

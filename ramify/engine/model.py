@@ -42,6 +42,12 @@ class Agenda:
     followers: Sequence[tuple[Branch, Branch, int, int]]  # (leader, follower, length the leader reads to, shared)
     rows_left: int
 
+    def group(self, leader: Branch) -> list[Branch] | None:
+        """The branches that read what a leader reads and want nothing else; None if one of its followers differs."""
+        mine = [(follower, length) for other, follower, _, length in self.followers if other is leader]
+        alike = all(length == len(leader.tokens) == len(follower.tokens) for follower, length in mine)
+        return [follower for follower, _ in mine] if alike else None
+
 
 class Model:
     """A model's numbers, pages and readings. `role` is its name in ledgers: "target", or a reward's."""
@@ -169,23 +175,24 @@ class Model:
         return Agenda([(b, rows[b.id]) for b in leaders if b.id in rows], follow, row_budget - sum(rows.values()))
 
     def ready(self, agenda: Agenda) -> list[Branch]:
-        """Those that read their last token and nothing else, and lead nobody: a draft may stand behind it."""
-        leaders = {leader.id for leader, *_ in agenda.followers}
-        alone = (b for b, count in agenda.reading if count == 1 and b.id not in leaders)
-        return [b for b in alone if self.held(b) == len(b.tokens) - 1]
+        """Those that read their last token and nothing else: a draft may stand behind it."""
+        return [b for b, count in agenda.reading if count == 1 and self.held(b) == len(b.tokens) - 1]
 
     def carry_out(self, agenda: Agenda, drafts: Mapping[int, Draft] | None = None) -> dict[int, Tensor]:
         """Read what the agenda says, and behind the last token of some branches what was drafted for them.
 
+        Whoever follows a branch with a draft (a chain) holds the draft's rows, too.
+
         Returns: branch id -> hidden rows of its last token and of its draft's, [1 + N, D]. Until `keep` says which of
-        them stay, the branch's table is longer than its tokens.
+        them stay, tables are longer than their branch's tokens.
         Raises:
             OutOfPages: the step does not fit; nothing was changed.
         """
         hidden = self._read(agenda.reading, drafts or {})
         for leader, follower, limit, length in agenda.followers:
             if self.held(leader) >= limit:
-                self._follow(leader, follower, length)
+                beyond = len(drafts[leader.id].tokens) if drafts and leader.id in drafts else 0
+                self._follow(leader, follower, length, beyond)
         return hidden
 
     def read_nodes(self, trees: Sequence[tuple[Branch, Sequence[int], Sequence[int]]]) -> Tensor:
@@ -263,11 +270,14 @@ class Model:
             reading = self.readings[branch.id]
             reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end]))
 
-    def _follow(self, leader: Branch, follower: Branch, length: int) -> None:
-        """Let `follower` stand where `leader` stands, at `length` at most: up to there their tokens agree."""
+    def _follow(self, leader: Branch, follower: Branch, length: int, beyond: int = 0) -> None:
+        """Let `follower` stand where `leader` stands, at `length` at most: up to there their tokens agree.
+
+        `beyond` rows of a draft stay behind it.
+        """
         length = min(length, self.held(leader))
         self.book.clone(leader.id, follower.id)
-        self.book.truncate(follower.id, length)
+        self.book.truncate(follower.id, length + beyond)
         lead, reading = self.readings[leader.id], self.readings[follower.id]
         reading.anchors = {at: row for at, row in lead.anchors.items() if at <= length}
         reading.furthest = max(reading.furthest, length)

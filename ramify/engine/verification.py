@@ -8,6 +8,7 @@ decoding would draw, and the draft is followed for as long as it foresaw that.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from torch import Tensor
 
@@ -23,7 +24,10 @@ Taken = tuple[int, int | None]  # a token, and the drafted node that it is
 
 @dataclass(frozen=True)
 class Verified:
-    """A draft of N tokens with the target's answer: rows `first` (the root's) .. first + N of a step's logits."""
+    """A draft of N tokens with the target's answer: rows `first` (the root's) .. first + N of a step's logits.
+
+    Branches with the same text may share a draft and its rows, if their own draws decide.
+    """
 
     branch: Branch
     draft: Draft
@@ -72,11 +76,11 @@ class Verified:
 
 
 def foreseen(logits_RV: Tensor, drafts: Sequence[Verified]) -> list[list[int]]:
-    """What plain decoding would draw at every row of every draft, if the text went there. Drafts' rows are adjacent."""
+    """What plain decoding would draw at every row of every draft, if the text went there."""
     spots = [
         (v, row, depth) for v in drafts for row, depth in enumerate((0, *(1 + d for d in depths(v.draft.parents))))
     ]
-    drawn, first = list[tuple[int, int]](), drafts[0].first
+    drawn = list[tuple[int, int]]()
     uniforms = [uniform(v.branch.address, v.start + depth) for v, _, depth in spots]
     for rule, some in alike([v.branch for v, *_ in spots], max(1, BLOCK // logits_RV.shape[-1])):
         prompts: list[list[int]] = [[]] * len(some)
@@ -84,10 +88,10 @@ def foreseen(logits_RV: Tensor, drafts: Sequence[Verified]) -> list[list[int]]:
         if rule.reads_path or rule.bad_runs:
             prompts = [v.prompt for v, *_ in (spots[i] for i in some)]
             paths = [[*v.generated, *v.path(row)] for v, row, _ in (spots[i] for i in some)]
-        law = final_law(rows_of(logits_RV, [first + i for i in some]), rule, prompts, paths)
+        law = final_law(rows_of(logits_RV, [spots[i][0].first + spots[i][1] for i in some]), rule, prompts, paths)
         drawn += zip(some, law.draw([uniforms[i] for i in some]), strict=True)
-    tokens = [token for _, token in sorted(drawn)]
-    return [tokens[v.first - first : v.rows.stop - first] for v in drafts]
+    tokens = iter([token for _, token in sorted(drawn)])
+    return [list(islice(tokens, len(v.rows))) for v in drafts]
 
 
 Taking = tuple[Verified, Iterator[Taken]]
@@ -95,6 +99,10 @@ Taking = tuple[Verified, Iterator[Taken]]
 
 def take(logits_RV: Tensor, drafts: Sequence[Verified], speculator: Speculator, draw: Draw) -> Iterator[Taking]:
     """One a draft. Its tokens are to be appended to the branch one by one, as they come."""
+    leaders = dict[int, Branch]()
+    for verified in drafts:
+        if (leader := leaders.setdefault(verified.first, verified.branch)) is not verified.branch:
+            speculator.shared(leader, verified.branch)
     if speculator.coupled and draw is addressed:
         yield from zip(drafts, map(_followed, drafts, foreseen(logits_RV, drafts)), strict=True)
         return

@@ -107,12 +107,12 @@ class Controller:
         own[0] += accepted
         own[1] += tested
 
-    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
+    def took(self, branches: int, rows: int, seconds: float) -> None:
         """Costs of the step: drafting's, and the target's."""
         n, tokens, reading, drafting = self._drafting
         if n:
             self.draft_cost.note(n, tokens / n, drafting)
-        self.step_cost.note(plain + drafted, rows, seconds - reading - drafting)
+        self.step_cost.note(branches, rows, seconds - reading - drafting)
 
     def forget(self, branch: Branch) -> None:
         """Its own record; what it taught stays."""

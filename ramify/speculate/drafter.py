@@ -64,6 +64,10 @@ class Drafter(Protocol):
         """The branch was `length` tokens long when it was drafted for; these drafted tokens were accepted."""
         ...
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """The follower has the leader's text, and is judged by the draft that was made for that one."""
+        ...
+
     def forget(self, branch: Branch) -> None:
         """The branch is gone."""
         ...

@@ -26,8 +26,8 @@ class Plan(Protocol):
         """A draft's path was `accepted` long, and put to the test to depth `tested`."""
         ...
 
-    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
-        """What a step took, drafting included."""
+    def took(self, branches: int, rows: int, seconds: float) -> None:
+        """What a step took in which so many branches read so many rows; drafting included."""
         ...
 
     def forget(self, branch: Branch) -> None:
@@ -56,7 +56,7 @@ class Always:
     def learn(self, branch: Branch, accepted: int, tested: int) -> None:
         """Nothing to learn."""
 
-    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
+    def took(self, branches: int, rows: int, seconds: float) -> None:
         """Nothing to learn."""
 
     def forget(self, branch: Branch) -> None:

@@ -6,7 +6,6 @@ R rows, V vocabulary
 from collections.abc import Collection, Mapping, Sequence
 from time import perf_counter
 
-from ramify.core.errors import OutOfPages
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft
 from ramify.engine.model import Model
@@ -68,12 +67,16 @@ class Speculation:
         self.drafter.keep(branch, length, [draft.tokens[node] for node in path])
         self.plan.learn(branch, len(path), tested)
 
-    def took(self, plain: int, drafted: int, rows: int, seconds: float) -> None:
-        """For the plan."""
-        self.plan.took(plain, drafted, rows, seconds)
+    def shared(self, leader: Branch, follower: Branch) -> None:
+        """For the drafter, which has read the draft for one of them."""
+        self.drafter.share(leader, follower)
 
-    def make_room(self, keep: Collection[int], error: OutOfPages) -> bool:
-        """Branches that are not drafted for now give their drafting pages up."""
+    def took(self, branches: int, rows: int, seconds: float) -> None:
+        """For the plan."""
+        self.plan.took(branches, rows, seconds)
+
+    def make_room(self, keep: Collection[int]) -> bool:
+        """A branch that is not drafted for now gives its drafting pages up."""
         for model in self.models:
             for branch in list(model.book.tables):
                 if branch not in keep and model.book.tables[branch].length:

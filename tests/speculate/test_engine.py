@@ -32,7 +32,7 @@ def test_greedy_by_every_rule_with_stop_texts(verifier, shape):
     found = written(lm, prompts(40), **GREEDY, **STOPS)
     assert all(same(written(plain(), prompts(40), **GREEDY, **STOPS), found))
     assert sum(result.best.stopped_because == "stop" for result in found) > 20
-    assert sum(result.ledger.drafts.accepted > 0 for result in found) > 35  # some stop before a draft
+    assert sum(result.ledger.drafts.accepted > 0 for result in found) > 30  # some stop before a draft
 
 
 @pytest.mark.parametrize("draft", ["ngram", "suffix", "skip-layers", lambda tokens, most: tokens[-most:]])
@@ -60,7 +60,7 @@ def test_searches_choose_the_same_with_drafts_and_without(method):
         wishes["reward"] = "builtin-orm"
     if method == "speculative-rejection":
         wishes["budget"] = Budget(pages=24)
-    with_drafts = drafting(mode="exact").search_many(prompts(3), method, **wishes)
+    with_drafts = drafting(mode="exact", shape="chain:4").search_many(prompts(3), method, **wishes)
     without = plain("exact").search_many(prompts(3), method, **wishes)
     for a, b in zip(with_drafts, without, strict=True):
         assert a.text == b.text

@@ -40,6 +40,9 @@ class FunctionDrafter:
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The function sees the text."""
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """Nothing was read for the one that the other could have."""
+
     def forget(self, branch: Branch) -> None:
         """The function knows no branches."""
 

@@ -44,6 +44,9 @@ class LookupDrafter:
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The index follows by itself."""
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """Nothing was read for the one that the other could have."""
+
     def forget(self, branch: Branch) -> None:
         """A finished text may be learnt from."""
         if branch.done and self.learn is not None:

@@ -61,6 +61,9 @@ class MedusaDrafter:
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The target keeps its rows."""
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """Nothing was read for the one that the other could have."""
+
     def forget(self, branch: Branch) -> None:
         """Nothing is kept."""
 

@@ -74,6 +74,17 @@ class ModelDrafter:
             )  # a last token is read again for what follows
             self.model.keep(branch, length, range(kept))
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """What was read for the one has been read for the other."""
+        if leader.id in self._rolled:
+            self._rolled[follower.id] = self._rolled[leader.id]
+        elif leader.id in self._reader.slots:
+            self._reader.slots[follower.id] = self._reader.slots[leader.id].copy()
+        else:
+            return
+        self.model.open(follower)
+        self.model.book.clone(leader.id, follower.id)
+
     def forget(self, branch: Branch) -> None:
         """Its pages go with the engine's."""
         self._reader.take(branch, ())

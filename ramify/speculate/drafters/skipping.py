@@ -94,6 +94,9 @@ class SkippingDrafter:
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """Verification has written over what was drafted."""
 
+    def share(self, leader: Branch, follower: Branch) -> None:
+        """Nothing was read for the one that the other could have."""
+
     def forget(self, branch: Branch) -> None:
         """Nothing is kept."""
 
