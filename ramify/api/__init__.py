@@ -1,5 +1,6 @@
 """The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
 
+from ramify.api.advising import Advice, advise
 from ramify.api.handle import Handle, advance_together
 from ramify.api.lm import LM, load
 from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify, verify_speculation
@@ -7,15 +8,19 @@ from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
+from ramify.speculate.advise import Estimate
 
 __all__ = [
     "BUILTIN",
     "BUILTIN_MODELS",
     "BUILTIN_REWARDS",
     "LM",
+    "Advice",
+    "Estimate",
     "Handle",
     "Speculate",
     "advance_together",
+    "advise",
     "architectures",
     "bench",
     "is_right",

@@ -1,10 +1,12 @@
-"""`ramify methods` and `ramify models`: what there is, with papers."""
+"""`ramify methods` and `ramify models`: what there is, with papers. `cli.parts` has the parts of drafting."""
 
 import json
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import typer
+from rich.markup import escape
 from rich.table import Table
 from safetensors import safe_open
 
@@ -12,6 +14,7 @@ from ramify.api import BUILTIN, BUILTIN_MODELS
 from ramify.api import methods as registered
 from ramify.cli import options, quantities
 from ramify.cli.document import Row, document, emit
+from ramify.cli.parts import PARTS, SAID
 from ramify.cli.terminal import out
 from ramify.core.protocols import Method
 from ramify.core.strict import keyword_options
@@ -36,26 +39,31 @@ FAMILIES = (  # model_type in config.json, what it covers, papers
 )
 
 
-def methods(seed: options.UnusedSeed = 0, as_json: options.AsJson = False) -> None:
+def methods(
+    kind: Annotated[
+        Literal["method", "verifier", "shape", "drafter"],
+        typer.Option(help="method, or a part of drafting: the rules, the shapes of drafts, what drafts."),
+    ] = "method",
+    seed: options.UnusedSeed = 0,
+    as_json: options.AsJson = False,
+) -> None:
     """List the methods, with their options, laws and papers.
 
-    `ramify run` takes a method with --method and its options with --set.
+    `ramify run` takes a method with --method and its options with --set, and
+    the parts of drafting with --verifier, --shape and --draft.
 
     Examples:
       ramify methods
+      ramify methods --kind verifier
       ramify methods --json
     """
-    rows = [_method_row(method) for method in registered()]
+    rows = [_method_row(method) for method in registered()] if kind == "method" else PARTS[kind]()
     if as_json:
         emit(document(rows, seed=seed))
         return
     table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
     for row in rows:
-        entry = row.more
-        wants = [f"{name}={value}" for name, value in entry["options"].items()] + ["reward"] * entry["uses_reward"]
-        lines = [entry["summary"], f"law: {entry['law']}", f"options: {', '.join(wants) or 'none'}"]
-        lines += [entry["paper"]] * (entry["paper"] != "-")
-        table.add_row(f"[bold]{row.name}[/]", "\n".join(lines))
+        table.add_row(f"[bold]{row.name}[/]", escape("\n".join(_lines(row))))
     out().print(table)
 
 
@@ -89,6 +97,17 @@ def models(seed: options.UnusedSeed = 0, as_json: options.AsJson = False) -> Non
     for family in FAMILIES:
         table.add_row(*family)
     console.print(table)
+
+
+def _lines(row: Row) -> list[str]:
+    """What is said of an entry, whatever its kind: each column that it has a value in."""
+    entry, lines = row.more, [row.more["summary"]]
+    if "options" in entry:
+        wants = [f"{name}={value}" for name, value in entry["options"].items()] + ["reward"] * entry["uses_reward"]
+        lines += [f"law: {entry['law']}", f"options: {', '.join(wants) or 'none'}"]
+    else:
+        lines += [f"{name}: {text}" for name in SAID if (text := entry.get(name))]
+    return lines + [entry["paper"]] * (entry["paper"] != "-")
 
 
 def _method_row(method: Method) -> Row:

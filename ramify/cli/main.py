@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ramify import __version__
+from ramify.cli.advise import advise
 from ramify.cli.bench import bench
 from ramify.cli.compare import compare
 from ramify.cli.demo import demo
@@ -44,6 +45,6 @@ def main(
             stream.reconfigure(errors="replace")  # an ASCII terminal gets "?" for what it lacks, not a traceback
 
 
-for command in (run, compare, methods, models, verify, bench, demo):
+for command in (run, compare, methods, models, advise, verify, bench, demo):
     app.command()(command)
 app.add_typer(train, name="train")

@@ -5,11 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ramify.api import Speculate
 from ramify.core.errors import BadInput
 
 PANEL = "Model"
 MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
 OWN = ("self", "prompts", "method", "reward", "budget", "seed", "progress", "extract")  # no business of --set
+DRAFTS = "A built-in draft, ngram, suffix, skip-layers, or a folder: see `ramify methods --kind drafter`."
+DRAFTING = "Drafting"
 REWARDS = "builtin-prm (default of the built-in models), builtin-orm, logprob, or a folder with a value head."
 
 Model = Annotated[
@@ -21,6 +24,19 @@ Dtype = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.", rich_help_panel=PANEL)]
 KvGib = Annotated[float, typer.Option(help="Memory for pages of each model, in GiB.", rich_help_panel=PANEL)]
+Draft = Annotated[str | None, typer.Option("--draft", "-d", help=DRAFTS, rich_help_panel=DRAFTING)]
+Verifier = Annotated[
+    str | None,
+    typer.Option(help="The rule; coupled if left out. See `ramify methods --kind verifier`.", rich_help_panel=DRAFTING),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(help="auto (as much as pays), or fixed: chain:4, independent:2,2,1, ...", rich_help_panel=DRAFTING),
+]
+Lossy = Annotated[
+    bool,
+    typer.Option("--lossy", metavar="", help="Let a rule change the law of the text.", rich_help_panel=DRAFTING),
+]
 Reward = Annotated[str | None, typer.Option(help=REWARDS)]
 Settings = Annotated[
     list[str] | None,
@@ -37,6 +53,20 @@ AsJson = Annotated[
 def default_reward(wish: str | None, model: str) -> str | None:
     """The reward that was asked for; the built-in process reward for the built-in models."""
     return "builtin-prm" if wish is None and model.startswith("builtin") else wish
+
+
+def speculation(draft: str | None, verifier: str | None, shape: str | None, lossy: bool) -> Speculate | None:
+    """How to draft, if that was asked for.
+
+    Raises:
+        BadInput: the other options are given without a draft.
+    """
+    wishes = given(verifier=verifier, shape=shape, lossy=lossy or None)
+    if draft is None:
+        if wishes:
+            raise BadInput(next(iter(wishes)), "it says how to draft, and nothing drafts; give --draft, too")
+        return None
+    return Speculate(draft=draft, **wishes)
 
 
 def settings(pairs: list[str] | None) -> dict[str, Any]:

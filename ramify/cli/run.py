@@ -42,6 +42,10 @@ def run(
     show: Annotated[Show, typer.Option(help="text: the best text. tree: the branches. all: every text.")] = Show.text,
     set_: options.Settings = None,
     seed: options.Seed = None,
+    draft: options.Draft = None,
+    verifier: options.Verifier = None,
+    shape: options.Shape = None,
+    lossy: options.Lossy = False,
     model: options.Model = "builtin",
     mode: options.Mode = "fast",
     dtype: options.Dtype = "auto",
@@ -58,6 +62,7 @@ def run(
       ramify run "What is (3 + 4) * 5?" --method best-of-n -n 16 --show tree
       ramify run - --method speculative-rejection -n 64 \\
           --budget-pages 120 --set alpha=0.3 < problem.txt
+      ramify run "Compute 7 * 8." --draft builtin-draft
     """
     chosen = lookup("method", method)
     text = sys.stdin.read() if prompt == "-" else prompt
@@ -66,7 +71,8 @@ def run(
     )
     judge = options.default_reward(reward, model) if chosen.uses_reward else reward
     budget = Budget(tokens=budget_tokens, pages=budget_pages)
-    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib)
+    drafting = options.speculation(draft, verifier, shape, lossy)
+    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting)
     with progress(method, 1) as step:
         wishes |= {"reward": judge, "budget": budget, "seed": seed, "progress": lambda done, _: step(done)}
         [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)
@@ -126,4 +132,7 @@ def _summary(result: Result) -> str:
     if best.answer is not None:
         parts.append(f"answer {shorten(str(best.answer), 20, keep='head')}")
     parts += [f"{ledger.generated_tokens} tokens", quantities.flops(ledger.flops), quantities.seconds(ledger.seconds)]
+    if (drafts := ledger.drafts).drafted:
+        accepted = drafts.accepted / drafts.drafted
+        parts.append(f"{ledger.block_efficiency:.1f} tokens a pass, {accepted:.0%} of drafts accepted")
     return f"{' · '.join(parts)} · seed {result.seed}"

@@ -62,6 +62,14 @@ TABLES: dict[str, dict[str, str]] = {
         "best-first": "ramify.speculate.best_first:BestFirst",
         "fixed": "ramify.speculate.fixed:Fixed",
     },
+    "drafter": {
+        "model": "ramify.speculate.drafters.model:ModelDrafter",
+        "medusa": "ramify.speculate.drafters.medusa:MedusaDrafter",
+        "skip-layers": "ramify.speculate.drafters.skipping:SkippingDrafter",
+        "ngram": "ramify.speculate.drafters.ngram:PromptLookup",
+        "suffix": "ramify.speculate.drafters.suffix:SuffixLookup",
+        "function": "ramify.speculate.drafters.function:FunctionDrafter",
+    },
     "select": {
         "best": "ramify.select.best:select",
         "majority": "ramify.select.majority:select",
