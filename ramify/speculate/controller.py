@@ -13,6 +13,7 @@ stops. What loses is tried again now and then, ever more rarely.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ramify.core.types import Branch
@@ -26,8 +27,10 @@ MEMORY = 400  # tests of a depth after which old ones count half
 PRIOR, PRIOR_TESTS = 0.75, 4.0  # what is believed of a draft nobody has tried
 OWN_TESTS = 12.0  # tests after which a branch's own record weighs as much as all others'
 GAIN = 1.02  # what drafting must promise: less is within the error of its costs
-FIRST_TRY, LAST_TRY = 24, 1024  # steps after which what lost is tried again, at first and at last
-TRIAL = 3  # steps of a trial
+FIRST_TRY, LAST_TRY = 8, 1024  # steps after which what lost is tried again, at first and at last
+TRIAL = 3  # steps after which a cost counts as known
+HOLD = 8  # steps that a decision to draft stands for
+FIRST_LENGTH = 4  # of the chains that are tried first
 
 
 class Acceptance:
@@ -59,6 +62,18 @@ class Acceptance:
         return (sum(self.passed) + PRIOR * PRIOR_TESTS) / (sum(self.tested) + PRIOR_TESTS)
 
 
+@dataclass
+class Decided:
+    """For numbers of branches that are alike: the common K, and for how long."""
+
+    length: int = 0
+    stands: int = 0  # steps until the next decision
+    plain_steps: int = 0  # taken to know what they cost
+    steps: int = 0  # since what lost was tried
+    patience: int = FIRST_TRY
+    trial: int = 0  # steps that what lost is still to be tried for
+
+
 class Controller:
     """The plan that users get. It outlives requests: what one has taught it serves the next.
 
@@ -72,9 +87,7 @@ class Controller:
         self.own: dict[int, list[float]] = {}  # branch -> [passed, tested]
         self.chosen = 0  # the common K of the last step
         self._drafting = (0, 0, 0.0, 0.0)  # branches, tokens, seconds of reading and of drafting, in the step under way
-        self._wait: dict[int, int] = {}  # bucket of n -> steps until the next trial
-        self._patience: dict[int, int] = {}
-        self._tries: dict[int, int] = {}  # bucket of n -> plain steps taken to know their cost
+        self.decided: dict[int, Decided] = {}
 
     def shapes(self, branches: Sequence[Branch], most: Mapping[int, int], rows: int) -> Sequence[Shape | None]:
         """A chain for each branch, or nothing at all."""
@@ -130,23 +143,28 @@ class Controller:
         return expected * plain / (step + self.draft_cost.of(n, length))
 
     def _choose(self, n: int) -> int:
-        bucket = n.bit_length()
-        if self.step_cost.plain.of(n) is None or self._tries.get(bucket, 0) < TRIAL:
-            self._tries[bucket] = self._tries.get(bucket, 0) + 1
+        """The common K; what was decided stands for a while, as deciding takes time, too."""
+        here = self.decided.setdefault(n.bit_length(), Decided())
+        if here.stands > 0:
+            here.stands -= 1
+            return here.length
+        if here.plain_steps < TRIAL or self.step_cost.plain.of(n) is None:
+            here.plain_steps += 1
             return 0  # plain decoding's cost comes first
         if self.draft_cost.seen(n) < TRIAL:
-            return min(4, self.longest)
+            return min(FIRST_LENGTH, self.longest)
+        if here.trial > 0:  # then a new decision
+            here.trial -= 1
+            return min(FIRST_LENGTH, self.longest) if here.length == 0 else 0
         gains = {length: self.gain(n, length) for length in LENGTHS if length <= self.longest}
         best = max(gains, key=gains.__getitem__)
-        if gains[best] < GAIN:
-            best = 0
-        wait = self._wait.get(bucket, FIRST_TRY)
-        self._wait[bucket] = wait - 1
-        if wait > 0:
-            return best
-        patience = min(2 * self._patience.get(bucket, FIRST_TRY), LAST_TRY)
-        self._wait[bucket] = self._patience[bucket] = patience
-        return (4 if self.longest >= 4 else self.longest) if best == 0 else 0
+        here.length = best if gains[best] >= GAIN else 0
+        here.steps += HOLD
+        if here.length == 0 or here.steps >= here.patience:
+            here.trial, here.steps = TRIAL, 0
+            here.patience = min(2 * here.patience, LAST_TRY)
+        here.stands = here.patience if here.length == 0 else HOLD
+        return here.length
 
     def _count(self, branch: Branch, chances: Sequence[float], common: int, floor: float, limit: int) -> int:
         """As many as reach the chance at which the common length stops, by the branch's own record."""

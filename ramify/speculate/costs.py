@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from statistics import median
 
-KEPT = 9  # times of one size
+KEPT = 5  # times of one size
 EXACT = 16  # sizes up to this are told apart; larger ones lie in classes a sixth apart
 
 
