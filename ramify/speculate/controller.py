@@ -31,6 +31,7 @@ FIRST_TRY, LAST_TRY = 8, 1024  # steps after which what lost is tried again, at 
 TRIAL = 3  # steps after which a cost counts as known
 HOLD = 8  # steps that a decision to draft stands for
 FIRST_LENGTH = 4  # of the chains that are tried first
+MANY = 8  # branches with which half of that is tried
 
 
 class Acceptance:
@@ -152,10 +153,10 @@ class Controller:
             here.plain_steps += 1
             return 0  # plain decoding's cost comes first
         if self.draft_cost.seen(n) < TRIAL:
-            return min(FIRST_LENGTH, self.longest)
+            return self._first(n)
         if here.trial > 0:  # then a new decision
             here.trial -= 1
-            return min(FIRST_LENGTH, self.longest) if here.length == 0 else 0
+            return self._first(n) if here.length == 0 else 0
         gains = {length: self.gain(n, length) for length in LENGTHS if length <= self.longest}
         best = max(gains, key=gains.__getitem__)
         here.length = best if gains[best] >= GAIN else 0
@@ -165,6 +166,10 @@ class Controller:
             here.patience = min(2 * here.patience, LAST_TRY)
         here.stands = here.patience if here.length == 0 else HOLD
         return here.length
+
+    def _first(self, n: int) -> int:
+        """The length to try before anything is known: a trial with many branches is dear."""
+        return min(FIRST_LENGTH if n < MANY else FIRST_LENGTH // 2, self.longest)
 
     def _count(self, branch: Branch, chances: Sequence[float], common: int, floor: float, limit: int) -> int:
         """As many as reach the chance at which the common length stops, by the branch's own record."""
