@@ -204,7 +204,8 @@ def _refused(engine: Engine, live: Sequence[Branch], count: int) -> bool:
 
 
 def _pages(engine: Engine, branch: Branch) -> list[int]:
-    return [len(model.book.tables[branch.id].pages) for model in engine.models if branch.id in model.book.tables]
+    models = (engine.target, *engine.others.values())  # what a drafter has read of a branch is its own business
+    return [len(model.book.tables[branch.id].pages) for model in models if branch.id in model.book.tables]
 
 
 def _books(engine: Engine) -> list[object]:

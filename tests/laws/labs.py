@@ -1,13 +1,23 @@
 """The engines that every law is tried on: the toy in several page sizes, real models in every mode."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ramify.core.registry import lookup
+from ramify.engine.engine import Engine
 from ramify.model import checkpoint
 from ramify.model.paged import Mode
 from ramify.model.tokenizer import Tokenizer
+from ramify.speculate.drafters.model import ModelDrafter
+from ramify.speculate.plan import Always, chain
+from ramify.speculate.shapes import Likeliest, Shape
+from ramify.speculate.speculation import Speculation
+from ramify.toy.model import ToyModel
+from ramify.toy.runner import toy_model
 from ramify.verify.lab import Lab, decoder_lab, toy_lab
 from tests.toys import Ids, tiny_checkpoint
 
@@ -29,8 +39,23 @@ def stories(mode: Mode) -> Lab:
     return decoder_lab("stories260K", checkpoint.load(STORIES), Tokenizer.load(STORIES), mode, PROMPTS, page_size=8)
 
 
+def with_drafts(lab: Lab, shape: Shape) -> Lab:
+    """The same engines with a draft in front of them, whose tokens are taken as far as the target draws them, too."""
+
+    def make(num_pages: int = 256, **options: Any) -> Engine:
+        engine = lab.make(num_pages=num_pages, **options)
+        draft = toy_model("draft", ToyModel(salt=3), num_pages=num_pages, page_size=lab.page_size)
+        coupled = lookup("verifier", "coupled")
+        engine.speculator = Speculation(ModelDrafter(draft), coupled, Always(shape), engine.target.runner.vocab_size)
+        return engine
+
+    return replace(lab, name=f"{lab.name}, with drafts", make=make)
+
+
 LABS = {
     **{f"toy, pages of {size}": (lambda size=size: toy_lab(size)) for size in (1, 2, 3, 5)},
+    "toy, pages of 2, chains drafted": lambda: with_drafts(toy_lab(2), chain(3)),
+    "toy, pages of 3, trees drafted": lambda: with_drafts(toy_lab(3), Likeliest((2, 2))),
     **{f"tiny, {mode}": (lambda mode=mode: tiny(mode)) for mode in ("fast", "exact", "reference")},
     **{f"stories260K, {mode}": (lambda mode=mode: stories(mode)) for mode in ("fast", "exact")},
 }
