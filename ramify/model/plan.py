@@ -163,7 +163,9 @@ def run_of_slots(pages: NDArray[np.int32], page_size: int, skip: int, count: int
 
 
 def _slots_of(pages_P: NDArray[np.int32], offset_S: Ints, page_size: int, span: int, positions: Ints) -> Ints:
-    return pages_P[offset_S[span] + positions // page_size] * np.int64(page_size) + positions % page_size
+    page = pages_P[offset_S[span] + positions // page_size].astype(np.int64)
+    slots: Ints = page * page_size + positions % page_size
+    return slots
 
 
 def _starts(sizes_S: Ints) -> Ints:

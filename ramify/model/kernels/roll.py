@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from ramify.model.kernels.bits import widen
-from ramify.model.kernels.decode import attend_row
+from ramify.model.kernels.decode import Index, attend_row
 from ramify.model.kernels.elementary import exp, tanh
 from ramify.model.kernels.jit import Array, kernel
 from ramify.model.kernels.layer import LayerNumbers, LayerWeights, norm_heads, normed
@@ -105,7 +105,7 @@ def _branch(
     mass_KV: Array,
 ) -> None:
     h_D, logit_V = np.empty(ends.embedding.shape[1], np.float32), np.empty(len(ends.head), np.float32)
-    token = np.int64(0)
+    token: Index = np.int64(0)
     for i in range(len(read_T) + count - 1):
         k = i - len(read_T) + 1  # of the token that is drawn after this row, if one is
         token = read_T[i] if i < len(read_T) else token
@@ -119,7 +119,7 @@ def _branch(
 
 
 @kernel()
-def _row(h_D: Array, token: int, position: int, pages: Array, page_size: int, ends: Ends, stack: Stack) -> None:
+def _row(h_D: Array, token: Index, position: int, pages: Array, page_size: int, ends: Ends, stack: Stack) -> None:
     for i in range(len(h_D)):
         h_D[i] = widen(ends.embedding[token, i]) * ends.multiplier
     cos_1h, sin_1h = np.empty((1, len(ends.frequency_h)), np.float32), np.empty((1, len(ends.frequency_h)), np.float32)
@@ -214,7 +214,7 @@ def _logits(h_D: Array, ends: Ends, logit_V: Array) -> None:
 
 
 @kernel()
-def _draw(logit_V: Array, cuts: Cuts, at: float, mass_V: Array) -> int:
+def _draw(logit_V: Array, cuts: Cuts, at: float, mass_V: Array) -> Index:
     """The token drawn at a uniform; its law goes to `mass_V`, if that has room. -1: the logits are no numbers."""
     best, top = np.int64(-1), np.float32(-np.inf)
     for v in range(len(logit_V)):

@@ -123,7 +123,7 @@ def soft_cap(x_RV: Array, cap: np.float32) -> None:
 
 
 @kernel()
-def store_row(x: Array, begin: int, slot: int, x_KNd: Array) -> None:
+def store_row(x: Array, begin: int, slot: int | np.int64, x_KNd: Array) -> None:
     """Write the keys or values of one row, from x[begin] on, into a slot of every head."""
     heads, _, width = x_KNd.shape
     for head in range(heads):
