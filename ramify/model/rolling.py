@@ -15,8 +15,8 @@ from ramify.kv.store import PagedStore
 from ramify.model.decoder import Decoder, Layer
 from ramify.model.few_rows import layer_numbers, layer_weights
 from ramify.model.fused import as_numpy
-from ramify.model.kernels.jit import follow_torch
 from ramify.model.kernels import roll as kernels
+from ramify.model.kernels.jit import follow_torch
 
 LARGEST = 8 << 20  # bytes of weights up to which a core does better alone than all of them call by call
 
