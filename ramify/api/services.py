@@ -5,8 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ramify.api.lm import LM, load
+from ramify.api.speculate import Speculate
 from ramify.core.errors import BadInput
 from ramify.core.registry import lookup
+from ramify.core.strict import whole
+from ramify.model.paged import Mode
 
 MIXTURES = {"builtin": "evaluation", "builtin-hard": "hard"}
 
@@ -44,9 +48,35 @@ def verify(folder: str | Path | None = None, progress: Watch = lambda name: None
     return list(lookup("proof", "laws")(labs, progress))
 
 
-def verify_speculation(progress: Watch = lambda name: None) -> list[dict[str, Any]]:
-    """The proofs that speculation is lossless, on the toy; rows as `verify` gives them."""
-    return list(lookup("proof", "speculation")(progress))
+def verify_speculation(
+    progress: Watch = lambda name: None,
+    *,
+    model: str | Path = "builtin",
+    draft: Any = None,
+    prompts: Sequence[Any] = (),
+    samples: int = 1500,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """The proofs that speculation is lossless, on the toy; rows as `verify` gives them.
+
+    Args:
+        draft: instead of the toy, what drafts for `model` (see `Speculate`): the same texts with drafts and without,
+            and a G-test of the law of sampled ones.
+        prompts: to write from; the first 16 built-in problems if there are none.
+        samples: texts for each G-test.
+
+    Raises:
+        BadInput: samples is out of range. CheckpointError, Incompatible: see `load`.
+    """
+    if draft is None:
+        return list(lookup("proof", "speculation")(progress))
+    whole("samples", samples, 100, 1_000_000)
+    prompts = prompts or [problem.prompt for problem in problems(16)]
+
+    def open_(mode: Mode, **wishes: Any) -> LM:
+        return load(model, mode=mode, speculate=Speculate(draft=draft, **wishes))
+
+    return list(lookup("proof", "drafting")(open_, prompts, samples=samples, seed=seed, progress=progress))
 
 
 def bench(name: str, **options: Any) -> list[dict[str, Any]]:

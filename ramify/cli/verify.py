@@ -1,7 +1,9 @@
 """`ramify verify`: the proofs, rerun on your machine."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -15,12 +17,18 @@ from ramify.cli.document import document, emit
 from ramify.cli.terminal import out, status
 from ramify.core.errors import BadInput
 
+DRAFT = "With speculation: what drafts for --model (builtin-draft, ngram, skip-layers, a folder ...)."
+DATA = 'With --draft: prompts to try, a JSON object with "prompt" a line.'
+
 
 def verify(
     what: Annotated[Literal["laws", "speculation"], typer.Argument(help="laws: engine and searches.")] = "laws",
     model: options.Model = "builtin",
     toy: Annotated[bool, typer.Option("--toy", metavar="", help="Only the toy: no model is loaded.")] = False,
-    seed: options.UnusedSeed = 0,
+    draft: Annotated[str | None, typer.Option(help=DRAFT)] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA)] = None,
+    samples: Annotated[int, typer.Option(help="Texts for each test of a sampled law.")] = 1500,
+    seed: options.FixedSeed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Rerun the proofs: on an enumerable toy, exactly; on a model, in its modes.
@@ -31,17 +39,27 @@ def verify(
 
     speculation: every drafter in every shape of tree under every lossless
     rule and every transform of sampling, by enumeration on the toy. What
-    cannot be combined is listed apart, with the reason.
+    cannot be combined is listed apart, with the reason. With --draft, on a
+    model instead: greedy texts token for token, coupled ones in exact mode,
+    and for every rule that reads the draft a G-test of sampled texts, with
+    what it would find 9 times in 10.
 
     Examples:
       ramify verify --toy
       ramify verify speculation
+      ramify verify speculation --model path/to/model --draft ngram
       ramify verify --model path/to/model --json
     """
-    if what == "speculation" and (toy or model != "builtin"):
-        raise BadInput("toy" if toy else "model", "speculation is proved on the toy alone; leave it out")
+    if draft is not None and (toy or what != "speculation"):
+        raise BadInput("draft", "it belongs to: ramify verify speculation, without --toy")
+    if draft is None and (data is not None or (what == "speculation" and (toy or model != "builtin"))):
+        raise BadInput("draft", "speculation is proved on the toy alone; name a draft to try it on a model")
     with status("loading") as say:
-        rows = verify_speculation(say) if what == "speculation" else prove(None if toy else folder_of(model), say)
+        if what == "speculation":
+            prompts = [] if data is None else _prompts(data)
+            rows = verify_speculation(say, model=model, draft=draft, prompts=prompts, samples=samples, seed=seed)
+        else:
+            rows = prove(None if toy else folder_of(model), say)
     proofs, apart = [row for row in rows if not row.get("reason")], [row for row in rows if row.get("reason")]
     if as_json:
         emit(document(proofs, seed=seed, **({"uncombined": apart} if what == "speculation" else {})))
@@ -49,6 +67,21 @@ def verify(
         render(proofs, apart)
     if not all(row["ok"] for row in proofs):
         raise typer.Exit(1)
+
+
+def _prompts(path: Path) -> list[str]:
+    """The prompts of a file: a JSON object with "prompt" a line.
+
+    Raises:
+        BadInput: it cannot be read, or holds none.
+    """
+    try:
+        found = [json.loads(line)["prompt"] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput("data", f'{path}: {error}; a line is an object as in {{"prompt": "..."}}') from error
+    if not found or any(not isinstance(prompt, str) or not prompt for prompt in found):
+        raise BadInput("data", f"{path}: every prompt is a text, and there is one at least")
+    return found
 
 
 def render(rows: list[dict[str, Any]], apart: Sequence[dict[str, Any]] = ()) -> None:
@@ -61,7 +94,11 @@ def render(rows: list[dict[str, Any]], apart: Sequence[dict[str, Any]] = ()) -> 
         mark = "[green]holds[/]" if row["ok"] else "[bold red]FAILS[/]"
         if lab != (lab := row["name"].removesuffix(f": {row['law']}")):
             table.add_row("", f"[bold]{lab}[/]")
-        table.add_row(mark, row["law"], f"{row['distance']:.2g}", f"{row['bound']:.2g}")
+        if "p" in row:
+            found = f"{row['samples']:,} samples, {row['cells']} cells, finds {row['finds']:.1%}"
+            table.add_row(mark, f"{row['law']} ({found})", f"p {row['p']:.2g}", f"> {row['level']:.2g}")
+        else:
+            table.add_row(mark, row["law"], f"{row['distance']:.2g}", f"{row['bound']:.2g}")
     failed = sum(not row["ok"] for row in rows)
     out().print(table)
     for reason, times in Counter(row["reason"] for row in apart).items():

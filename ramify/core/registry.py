@@ -31,6 +31,7 @@ TABLES: dict[str, dict[str, str]] = {
     "proof": {
         "laws": "ramify.verify.report:verify",
         "speculation": "ramify.verify.report:verify_speculation",
+        "drafting": "ramify.verify.report:verify_drafting",
         "model-labs": "ramify.verify.model:model_labs",
     },
     "recipe": {

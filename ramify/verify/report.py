@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from ramify.verify.acceptance import acceptance_is_as_claimed
+from ramify.verify.drafting import POWER, Finding, Open, drafting_changes_nothing
 from ramify.verify.lab import Lab, toy_lab
 from ramify.verify.laws import LAWS
 from ramify.verify.searches import searches_have_their_laws
@@ -37,6 +38,30 @@ def verify_speculation(progress: Progress = lambda name: None) -> list[Row]:
     lossless = [_combination("speculation on the toy", claim) for claim in speculation_is_lossless(progress)]
     much = [_combination("acceptance on the toy", claim, "tokens") for claim in acceptance_is_as_claimed(progress)]
     return [*lossless, *much, *(_combination("not to be combined", claim) for claim in uncombined())]
+
+
+def verify_drafting(
+    open_: Open, prompts: Sequence[Any], *, samples: int, seed: int = 0, progress: Progress = lambda name: None
+) -> list[Row]:
+    """Speculation on a model: the same texts with drafts and without, and the law of sampled ones.
+
+    Returns: rows as `verify` gives them. Those of a G-test have p as their value, and level (what p must exceed),
+        samples, cells, tested (drafted tokens), power and finds (the total variation found so often). Those with a
+        `reason` are rules that do not read this draft.
+    """
+    findings = drafting_changes_nothing(open_, prompts, samples, seed, progress)
+    return [_drafting(finding) for finding in findings]
+
+
+def _drafting(finding: Finding) -> Row:
+    row = _row("speculation on the model", finding.law, finding.distance, 0.0, finding.seconds)
+    if finding.reason is not None:
+        return row | {"reason": finding.reason, "distance": None, "value": None, "bound": None}
+    if (test := finding.test) is None:
+        return row | {"unit": "share of texts"}
+    finds, counts = test.finds(finding.level, POWER), {"samples": test.samples, "cells": test.cells}
+    tested = {"p": test.p, "level": finding.level, **counts, "tested": test.tested, "power": POWER, "finds": finds}
+    return row | {"value": test.p, "unit": "p-value", "bound": finding.level, "ok": finding.ok} | tested
 
 
 def _combination(name: str, claim: Claim, unit: str = "total variation") -> Row:
