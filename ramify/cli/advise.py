@@ -28,9 +28,9 @@ def advise(
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
     batch: Annotated[int, typer.Option(help="Prompts answered at once.")] = 1,
     verifier: Annotated[str, typer.Option(help="The rule: see `ramify methods --kind verifier`.")] = "coupled",
-    rounds: Annotated[int, typer.Option(help="Times that every setting answers all prompts.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Times that every setting answers all prompts; few tell little.")] = 5,
     png: Annotated[Path | None, typer.Option(help="Where a picture goes, if one is wanted.")] = None,
-    seed: options.FixedSeed = 0,
+    seed: Annotated[int, typer.Option(help="Of the problems and the texts.")] = 0,
     mode: options.Mode = "fast",
     dtype: options.Dtype = "auto",
     device: options.Device = "auto",
@@ -103,10 +103,9 @@ def advice_document(found: Advice, asked: Mapping[str, Any]) -> dict[str, Any]:
     for each in found.settings:
         name = each.setting if isinstance(each.setting, str) else f"chain_{each.setting}"
         gain, told = each.measured, each.predicted
-        more: dict[str, Any] = {"low": gain.low, "high": gain.high, "setting": each.setting}
-        more |= {"best": each.setting == found.best}
-        more |= {"predicted": told.value, "predicted_low": told.low, "predicted_high": told.high}
-        rows.append(Row(name, gain.value, "times as fast", gain.value, "plain decoding", more=more))
+        columns = {"setting": each.setting, "best": each.setting == found.best, "low": gain.low, "high": gain.high}
+        columns |= {"predicted": told.value, "predicted_low": told.low, "predicted_high": told.high}
+        rows.append(Row(name, gain.value, "times as fast", gain.value, "plain decoding", more=columns))
     r = found.rejections
     rejections = None if r is None else {name: getattr(r, name) for name in ("tests", "rejected", "expected", "error")}
     summary = {"best": found.best, "drafted_share": found.drafted, "token_cost": found.token_cost}

@@ -62,7 +62,7 @@ def methods() -> str:
     return "\n".join(rows)
 
 
-HELP = ("run", "compare", "methods", "models", "verify", "bench", "train builtin", "demo")
+HELP = ("run", "compare", "methods", "models", "advise", "verify", "bench", "train builtin", "train draft", "demo")
 
 
 def commands() -> str:
