@@ -73,7 +73,12 @@ class OutOfPages(RamifyError):
 
 
 class DraftError(RamifyError):
-    """A drafter whose proposal cannot have come from the law it gives: verifying it would change the target's law."""
+    """A drafter whose proposal cannot have come from the law it gives: verifying it would change the target's law.
+
+    `branch` is the number of the branch it was made for, where only that one is concerned.
+    """
+
+    branch: int | None = None
 
 
 class RewardError(RamifyError):

@@ -7,7 +7,7 @@ youngest go first, those that are not about to draw before those that are.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from ramify.core.errors import OutOfPages
+from ramify.core.errors import DraftError, OutOfPages
 from ramify.core.types import Branch
 from ramify.engine.engine import Engine
 from ramify.engine.model import Model
@@ -32,7 +32,7 @@ class Memory:
 
         `pending` says by how many tokens each may grow.
 
-        A branch that could not be read even by itself ends its search with OutOfPages.
+        A branch that could not be read even by itself ends its search with OutOfPages, a bad draft with DraftError.
         """
         batch = [b for b in pending if b.id not in self._stalled] or list(pending)
         most = {b.id: count for b, count in pending.items()}
@@ -41,7 +41,19 @@ class Memory:
                 return self.engine.step(batch, most)
             except OutOfPages as error:
                 self._give_way(batch, error)
+            except DraftError as error:
+                self._end(batch, error)
         return []
+
+    def _end(self, batch: list[Branch], error: DraftError) -> None:
+        """A bad draft ends the search it was made for, or all that are drafted for; the others go on."""
+        guilty = [b for b in batch if (b.id == error.branch if error.branch is not None else b.speculate)]
+        owners = [owner for b in guilty if (owner := self._owner(b)) is not None]
+        if not owners:
+            raise error
+        for owner in owners:
+            owner.error = error
+        batch[:] = [b for b in batch if self._owner(b) not in owners]
 
     def _give_way(self, batch: list[Branch], error: OutOfPages) -> None:
         """Make some room, or make the batch smaller."""

@@ -35,7 +35,14 @@ class FunctionDrafter:
 
     def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
         """One call a branch."""
-        return {order.branch.id: self._tree(order) for order in orders}
+        trees = dict[int, TokenTree]()
+        for order in orders:
+            try:
+                trees[order.branch.id] = self._tree(order)
+            except DraftError as error:
+                error.branch = order.branch.id
+                raise
+        return trees
 
     def keep(self, branch: Branch, length: int, path: Sequence[int]) -> None:
         """The function sees the text."""

@@ -130,10 +130,11 @@ class ModelDrafter:
     def _rewind(self, branch: Branch) -> None:
         """A draft that nobody told the fate of is taken back."""
         self.model.open(branch)
-        rolled = self._rolled.pop(branch.id, None) is not None
-        read = self._reader.take(branch, ()) is not None or rolled
-        if read and self.model.held(branch) >= len(branch.tokens):
-            self.model.keep(branch, len(branch.tokens) - (self.model.frontier(branch) is None), [])
+        self._reader.take(branch, ())
+        self._rolled.pop(branch.id, None)
+        unread = self.model.frontier(branch) is None
+        if self._lacks(branch) < unread:
+            self.model.keep(branch, len(branch.tokens) - unread, [])
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         logits_RV = self.model.runner.logits(self._reader.rows(wanted))
