@@ -98,11 +98,11 @@ def beyond(x: float, freedom: int, noncentrality: float = 0.0) -> float:
         return 1.0
     mean = noncentrality / 2
     if mean == 0.0:
-        return _central(x, np.array([freedom / 2]))[0].item()
+        return float(_central(x, np.array([freedom / 2]))[0])
     spread = FAR * sqrt(mean) + FAR
     counts = np.arange(max(0, int(mean - spread)), int(mean + spread) + 1)
     chances = np.array([exp(k * log(mean) - mean - lgamma(k + 1)) for k in counts.tolist()])
-    return float(chances @ _central(x, freedom / 2 + counts))
+    return float(chances @ _central(x, (freedom / 2 + counts).astype(np.float64)))
 
 
 def _central(x: float, shapes: Masses) -> Masses:
