@@ -155,7 +155,7 @@ def _drafter(
             if target.runner.config is None:
                 raise Incompatible("Medusa heads", "this target", "They read a decoder's rows.")
             return MedusaDrafter(target, load_heads(folder, target.runner.config))
-        return ModelDrafter(load_draft(draft, wish.layers))
+        return ModelDrafter(load_draft(draft, wish.layers), vocab_size=target.runner.vocab_size)
     if callable(draft):
         return FunctionDrafter(draft, target.runner.vocab_size, reads_laws="given" not in verifier.hows)
     raise BadInput("draft", f"{draft!r} is neither a name, nor a folder, nor a function of (tokens, most)")

@@ -63,16 +63,21 @@ class TreeReader:
 
 
 def laws_of(
-    model: Model, logits_RV: Tensor, wanted: Sequence[tuple[Branch, Sequence[Path]]], role: str
+    model: Model, logits_RV: Tensor, wanted: Sequence[tuple[Branch, Sequence[Path]]], role: str, vocab_size: int
 ) -> list[list[Masses]]:
-    """The laws of rows of logits, one a path, by each branch's own rule and with the path's own tokens."""
+    """The laws of rows of logits, one a path, by each branch's own rule and with the path's own tokens.
+
+    `vocab_size` is the target's: rows that a vocabulary was padded with are no tokens.
+    """
     found, first = list[list[Masses]](), 0
+    lacking = vocab_size - logits_RV.shape[-1]
+    logits_RV = torch.nn.functional.pad(logits_RV, (0, lacking), value=-torch.inf)  # cuts where it is negative
     for branch, paths in wanted:
         prompt, generated = branch.tokens[: branch.num_prompt], branch.generated
         law = final_law(
             logits_RV[first : first + len(paths)], branch.rule, [prompt] * len(paths), [[*generated, *p] for p in paths]
         )
-        found.append(list(law.dense(model.runner.vocab_size).double().cpu().numpy()))
+        found.append(list(law.dense(vocab_size).double().cpu().numpy()))
         branch.ledger.model(role).flops += len(paths) * model.runner.costs.logits
         first += len(paths)
     return found

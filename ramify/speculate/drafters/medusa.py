@@ -69,4 +69,4 @@ class MedusaDrafter:
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         rows = [self._logits[branch.id][len(path)] for branch, paths in wanted for path in paths]
-        return laws_of(self.target, torch.stack(rows), wanted, self.name)
+        return laws_of(self.target, torch.stack(rows), wanted, self.name, self.target.runner.vocab_size)

@@ -29,12 +29,14 @@ class ModelDrafter:
 
     Args:
         row_budget: most rows that it reads in one pass when it catches up.
+        vocab_size: the target's, where one of the two is padded.
     """
 
     has_laws = True
 
-    def __init__(self, model: Model, row_budget: int = 512) -> None:
+    def __init__(self, model: Model, row_budget: int = 512, *, vocab_size: int | None = None) -> None:
         self.name, self.model, self.row_budget = model.role, model, row_budget
+        self.vocab_size = vocab_size or model.runner.vocab_size
         self._reader = TreeReader(model.read_nodes, model.frontier)
         self._rolled: dict[int, int] = {}  # drafted tokens that were read
 
@@ -91,8 +93,9 @@ class ModelDrafter:
         self._rolled.pop(branch.id, None)
 
     def _readable(self, orders: Sequence[Order]) -> list[Order]:
-        context = self.model.runner.max_positions
-        return [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
+        context, size = self.model.runner.max_positions, self.model.runner.vocab_size
+        short = [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
+        return short if size >= self.vocab_size else [o for o in short if max(o.branch.tokens) < size]
 
     def _lacks(self, branch: Branch) -> int:
         return len(branch.tokens) - self.model.held(branch)
@@ -103,7 +106,8 @@ class ModelDrafter:
 
     def _can_roll(self, order: Order) -> bool:
         chain = isinstance(order.shape, Independent) and order.shape.is_chain
-        return chain and self.model.runner.rolling is not None and follows(order.branch.rule)
+        rolls = self.model.runner.rolling is not None and self.model.runner.vocab_size == self.vocab_size
+        return chain and rolls and follows(order.branch.rule)
 
     def _roll(self, orders: Sequence[Order], rule: Rule) -> dict[int, TokenTree]:
         """Chains, each drawn in one go; what the order's chance would choose from is not asked of it."""
@@ -138,4 +142,4 @@ class ModelDrafter:
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         logits_RV = self.model.runner.logits(self._reader.rows(wanted))
-        return laws_of(self.model, logits_RV, wanted, self.name)
+        return laws_of(self.model, logits_RV, wanted, self.name, self.vocab_size)

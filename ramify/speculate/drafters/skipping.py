@@ -102,7 +102,7 @@ class SkippingDrafter:
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         logits_RV = self.target.runner.logits(self._reader.rows(wanted))
-        return laws_of(self.target, logits_RV, wanted, self.name)
+        return laws_of(self.target, logits_RV, wanted, self.name, self.target.runner.vocab_size)
 
     def _read(self, trees: Sequence[Nodes]) -> Tensor:
         """Nodes of trees whose first node is the branch's last token, which the target has not read yet."""
