@@ -26,7 +26,7 @@ SHAPES = {  # of TREE_ROWS drafted rows each
     "SpecTr": ("k-sequential", "independent:2,2,2,2"),
     "likeliest": ("coupled", f"best-first:{TREE_ROWS}"),
 }
-OTHERS = ("ngram", "suffix", "skip-layers")
+OTHERS = ("builtin-aligned", "builtin-medusa", "ngram", "skip-layers")
 Say = Callable[[str], None]
 
 
@@ -58,7 +58,9 @@ def _batch_one(plain: LM, drafts: LM, prompts: Sequence[str], seed: int, progres
             )
             account = _account(_way(lm, some, 1, 0.0, seed)())
         more = {"ratio": gain, "baseline": "plain decoding", "block_efficiency": account.block_efficiency}
-        rows.append(row(f"batch1_greedy_{other}", gain, "times as fast") | more | _drafted(account))
+        rows.append(
+            row(f"batch1_greedy_{other.removeprefix('builtin-')}", gain, "times as fast") | more | _drafted(account)
+        )
     return rows
 
 
