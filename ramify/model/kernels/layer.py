@@ -13,7 +13,7 @@ import numpy as np
 
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.jit import Array, kernel
-from ramify.model.kernels.product import few
+from ramify.model.kernels.product import few, vector
 from ramify.model.kernels.rows import gate_row, norm_row, rotate_row, store_row
 
 
@@ -72,11 +72,11 @@ def layer(
     mixed_RD = _attention(x_RD, w, n, at, cos_Rh, sin_Rh, k_KNd, v_KNd)
     h_RD += _all_normed(mixed_RD, w.attention_post, n)
     both_RX = np.empty((len(h_RD), len(w.gate_up)), np.float32)
-    few(_all_normed(h_RD, w.mlp_norm, n), w.gate_up, w.gate_up_bias, both_RX)
+    _product(_all_normed(h_RD, w.mlp_norm, n), w.gate_up, w.gate_up_bias, both_RX)
     inner_RF = np.empty((len(h_RD), len(w.gate_up) // 2), np.float32)
     for r in range(len(h_RD)):
         gate_row(both_RX[r], n.activation, inner_RF[r])
-    few(inner_RF, w.down, w.down_bias, mixed_RD)
+    _product(inner_RF, w.down, w.down_bias, mixed_RD)
     h_RD += _all_normed(mixed_RD, w.mlp_post, n)
 
 
@@ -93,7 +93,7 @@ def _attention(
 ) -> Array:
     rows, (heads_kv, _, width) = len(x_RD), k_KNd.shape
     qkv_RX = np.empty((rows, len(w.qkv)), np.float32)
-    few(x_RD, w.qkv, w.qkv_bias, qkv_RX)
+    _product(x_RD, w.qkv, w.qkv_bias, qkv_RX)
     q_width, kv_width = n.heads * width, heads_kv * width
     q_RHd, k_Kd = np.empty((rows, n.heads, width), np.float32), np.empty((heads_kv, width), np.float32)
     for r in range(rows):
@@ -111,8 +111,16 @@ def _attention(
         at.tail_R, at.tails_T, at.page_size, n.scale, n.cap, n.window, out_RHd, lse_RH,
     )  # fmt: skip
     mixed_RD = np.empty((rows, len(w.out)), np.float32)
-    few(out_RHd.reshape(rows, -1), w.out, w.out_bias, mixed_RD)
+    _product(out_RHd.reshape(rows, -1), w.out, w.out_bias, mixed_RD)
     return mixed_RD
+
+
+@kernel()
+def _product(x_RI: Array, weight_OI: Array, bias_O: Array, out_RO: Array) -> None:
+    if len(x_RI) == 1:
+        vector(x_RI[0], weight_OI, bias_O, out_RO[0])
+    else:
+        few(x_RI, weight_OI, bias_O, out_RO)
 
 
 @kernel()
