@@ -39,8 +39,8 @@ class Speculate:
         draft: "builtin-draft", "builtin-aligned", "builtin-medusa", a folder or hub name of a small model with the
             target's vocabulary, a folder of Medusa heads, "ngram", "suffix", "skip-layers" (the target with layers
             left out), or a function of (tokens, most).
-        verifier: a rule from `ramify methods`. "coupled" gives the very tokens of plain decoding; the other lossless
-            ones accept a little more, and give other tokens of the same law.
+        verifier: a rule from `ramify methods --kind verifier`. "coupled" gives the very tokens of plain decoding; the
+            other lossless ones accept a little more, and give other tokens of the same law.
         shape: "auto" (as much as pays, see the controller), or a fixed one: "chain:4", "independent:2,2,1" (children
             on each level), "distinct:2,2", "likeliest:3,2", "stochastic-beams:4,3" (width, levels), "best-first:12"
             (nodes), "fixed:-1,-1,0" (parents), or a `Shape`.

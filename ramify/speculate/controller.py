@@ -98,13 +98,13 @@ class Controller:
         self.chosen = common
         if common == 0:
             return []
-        chances, found = self.acceptance.chances(), list[Shape | None]()
+        chances, rate, found = self.acceptance.chances(), self.acceptance.rate, list[Shape | None]()
         floor = 1.0
         for chance in chances[:common]:
             floor *= chance
         spare = rows - n * common
         for branch in branches:
-            count = min(self._count(branch, chances, common, floor, common + max(0, spare)), most[branch.id])
+            count = min(self._count(branch, chances, rate, floor, common + max(0, spare)), most[branch.id])
             spare -= max(0, count - common)
             found.append(chain(count) if count > 0 else None)
         return found if any(found) else []
@@ -171,10 +171,9 @@ class Controller:
         """The length to try before anything is known: a trial with many branches is dear."""
         return min(FIRST_LENGTH if n < MANY else FIRST_LENGTH // 2, self.longest)
 
-    def _count(self, branch: Branch, chances: Sequence[float], common: int, floor: float, limit: int) -> int:
+    def _count(self, branch: Branch, chances: Sequence[float], rate: float, floor: float, limit: int) -> int:
         """As many as reach the chance at which the common length stops, by the branch's own record."""
         passed, tested = self.own.get(branch.id, (0.0, 0.0))
-        rate = self.acceptance.rate
         odds = ((passed + OWN_TESTS * rate) / (tested + OWN_TESTS)) / rate
         reached, count = 1.0, 0
         while count < min(limit, self.longest):

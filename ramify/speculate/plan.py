@@ -37,7 +37,7 @@ class Plan(Protocol):
 
 @dataclass(frozen=True)
 class Always:
-    """The same shape in every step, cut to the levels that are left (chains) or left out where it does not fit."""
+    """The same shape in every step, cut to the levels that are left; branches that it has no rows for wait."""
 
     shape: Shape
 
@@ -46,7 +46,7 @@ class Always:
         found, left = list[Shape | None](), rows
         for branch in branches:
             shape = self.shape.within(most[branch.id])
-            left -= 0 if shape is None else shape.nodes
+            left -= shape.nodes
             found.append(shape if left >= 0 else None)
         return found if any(found) else []
 

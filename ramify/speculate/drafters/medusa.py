@@ -48,7 +48,7 @@ class MedusaDrafter:
         able, rows = list[Order](), list[torch.Tensor]()
         for order in orders:
             shape, row = order.shape.within(len(self.heads.heads)), self.target.last_read(order.branch)
-            if shape is not None and row is not None:
+            if row is not None:
                 able.append(replace(order, shape=shape))
                 rows.append(row)
         if not able:

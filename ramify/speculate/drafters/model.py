@@ -47,15 +47,16 @@ class ModelDrafter:
 
     def prepare(self, orders: Sequence[Order]) -> None:
         """Take back what nobody told the fate of, and read prompts."""
-        for order in self._readable(orders):
-            self._rewind(order.branch)
-        self._catch_up([o.branch for o in self._readable(orders) if self._lacks(o.branch) > SHORT])
+        branches = [order.branch for order in self._readable(orders)]
+        for branch in branches:
+            self._rewind(branch)
+        self._catch_up([b for b in branches if self._lacks(b) > SHORT])
 
     def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
         """One pass of the model a level, or none; branches that it cannot read so far get nothing."""
-        orders = self._readable(orders)
-        rolling = [o for o in orders if self._can_roll(o)]
-        others = [o for o in orders if o not in rolling]
+        rolling, others = list[Order](), list[Order]()
+        for order in self._readable(orders):
+            (rolling if self._can_roll(order) else others).append(order)
         self._catch_up([o.branch for o in others])
         try:
             trees = grow_together(others, self._laws)
@@ -71,9 +72,8 @@ class ModelDrafter:
         if slots is not None:
             self.model.keep(branch, length, slots)
         elif rolled is not None:
-            kept = min(
-                len(path), rolled, len(branch.tokens) - 1 - length
-            )  # a last token is read again for what follows
+            # a last token is read again for what follows
+            kept = min(len(path), rolled, len(branch.tokens) - 1 - length)
             self.model.keep(branch, length, range(kept))
 
     def share(self, leader: Branch, follower: Branch) -> None:
