@@ -1,6 +1,6 @@
 """ramify: an inference engine for open language models in which generation branches."""
 
-from ramify.api import LM, Handle, Speculate, advance_together, load, methods
+from ramify.api import LM, Handle, Speculate, Steering, advance_together, load, methods
 from ramify.core.errors import RamifyError
 from ramify.core.results import Candidate, Result
 from ramify.core.sampling import Sampling
@@ -17,6 +17,7 @@ __all__ = [
     "Result",
     "Sampling",
     "Speculate",
+    "Steering",
     "advance_together",
     "load",
     "methods",

@@ -6,8 +6,10 @@ from ramify.api.lm import LM, load
 from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify, verify_speculation
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
+from ramify.api.steer import steering_from
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
+from ramify.model.steering import Steering
 from ramify.speculate.advise import Estimate
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Estimate",
     "Handle",
     "Speculate",
+    "Steering",
     "advance_together",
     "advise",
     "architectures",
@@ -27,6 +30,7 @@ __all__ = [
     "load",
     "methods",
     "problems",
+    "steering_from",
     "train_builtin",
     "verify",
     "verify_speculation",

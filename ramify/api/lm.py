@@ -19,6 +19,7 @@ from ramify.api.handle import Handle
 from ramify.api.outcome import result_of
 from ramify.api.sources import BUILTIN_REWARDS, DTYPES, device_of, dtype_of, folder_of
 from ramify.api.speculate import DraftLike, Speculate, speculation_of
+from ramify.api.steer import SteerLike, steering_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
 from ramify.core.protocols import Method, Reward
 from ramify.core.registry import lookup
@@ -34,6 +35,7 @@ from ramify.model import checkpoint
 from ramify.model.chat import ChatTemplate
 from ramify.model.generation import GenerationDefaults
 from ramify.model.paged import Mode
+from ramify.model.steering import Steering, install
 from ramify.model.tokenizer import Tokenizer
 from ramify.reward.checker import Checker
 from ramify.reward.logprob import MeanLogprob
@@ -58,6 +60,7 @@ def load(
     context: int | None = None,
     share_prefixes: bool = True,
     speculate: DraftLike | Speculate | None = None,
+    steer: SteerLike | None = None,
 ) -> "LM":
     """Load a model.
 
@@ -71,10 +74,11 @@ def load(
         context: positions wanted, for models whose rotary scaling depends on it (longrope); None is the model's own.
         share_prefixes: read pages that branches share once for all of them.
         speculate: draft tokens and verify them: a draft ("builtin-draft", "ngram", a folder, ...), or a `Speculate`.
+        steer: move the target's activations: a `Steering`, or a file of one (`ramify train steering`).
 
     Raises:
-        CheckpointError: the folder cannot be read. BadInput: an option is out of range. Incompatible: the draft does
-            not fit the target, or the parts of the speculation do not compose.
+        CheckpointError: the folder cannot be read. BadInput: an option is out of range. Incompatible: the draft or the
+            steering does not fit the target, or the parts of the speculation do not compose.
     """
     folder = folder_of(model)
     if dtype not in ("auto", *DTYPES):
@@ -97,6 +101,7 @@ def load(
         context=context,
         share_prefixes=share_prefixes,
         speculate=speculate,
+        steer=steer,
     )
 
 
@@ -116,6 +121,7 @@ class LM:
         context: int | None,
         share_prefixes: bool,
         speculate: DraftLike | Speculate | None = None,
+        steer: SteerLike | None = None,
     ) -> None:
         self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
         self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
@@ -125,10 +131,11 @@ class LM:
         self.defaults = GenerationDefaults.load(folder)
         if self.defaults.unmet:
             warnings.warn(f"{folder}/generation_config.json: not followed: {dict(self.defaults.unmet)}", stacklevel=3)
-        self.engine = Engine(self._model("target", folder), row_budget=row_budget)
+        wish = Speculate(draft=speculate) if not isinstance(speculate, Speculate | None) else speculate
+        self.steering = steering_of(steer, wish)
+        self.engine = Engine(self._model("target", folder, steering=self.steering), row_budget=row_budget)
         self._rewards: dict[str, Reward] = {}
-        if speculate is not None:
-            wish = speculate if isinstance(speculate, Speculate) else Speculate(draft=speculate)
+        if wish is not None:
             self.engine.speculator = speculation_of(wish, self.engine.target, self._load_draft)
 
     def search(self, prompt: Text, method: str = "sample", **options: Any) -> Result:
@@ -244,8 +251,18 @@ class LM:
             raise Incompatible(f"draft {str(wish)!r}", f"target {str(self.folder)!r}", remedy)
         return self._model("draft", folder, layers=layers)
 
-    def _model(self, role: str, folder: Path, *, scores: bool = False, layers: int | None = None) -> Model:
+    def _model(
+        self,
+        role: str,
+        folder: Path,
+        *,
+        scores: bool = False,
+        layers: int | None = None,
+        steering: Steering | None = None,
+    ) -> Model:
         loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
+        if steering is not None:
+            install(steering, loaded.decoder, self.mode)
         if layers is not None:
             loaded.decoder.keep_layers(layers)
         num_pages = pages_for_bytes(loaded.decoder.config, self.dtype, self._page_size, self._kv_bytes)

@@ -1,6 +1,7 @@
 """Options that several commands share, each said once."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -36,6 +37,13 @@ Shape = Annotated[
 Lossy = Annotated[
     bool,
     typer.Option("--lossy", metavar="", help="Let a rule change the law of the text.", rich_help_panel=DRAFTING),
+]
+Steer = Annotated[
+    Path | None,
+    typer.Option(help="Vectors that move the target's activations: `ramify train steering`.", rich_help_panel=PANEL),
+]
+SteerStrength = Annotated[
+    float | None, typer.Option(help="Of --steer; the file's own if left out, 0 is none.", rich_help_panel=PANEL)
 ]
 Reward = Annotated[str | None, typer.Option(help=REWARDS)]
 Settings = Annotated[

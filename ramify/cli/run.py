@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ramify.api import load
+from ramify.api import load, steering_from
 from ramify.cli import options, quantities
 from ramify.cli.document import Row, document, emit
 from ramify.cli.terminal import err, out, progress, visible
@@ -51,6 +51,8 @@ def run(
     dtype: options.Dtype = "auto",
     device: options.Device = "auto",
     kv_gib: options.KvGib = 0.5,
+    steer: options.Steer = None,
+    steer_strength: options.SteerStrength = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run one method on one prompt.
@@ -72,7 +74,8 @@ def run(
     judge = options.default_reward(reward, model) if chosen.uses_reward else reward
     budget = Budget(tokens=budget_tokens, pages=budget_pages)
     drafting = options.speculation(draft, verifier, shape, lossy)
-    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting)
+    moved = steering_from(steer, steer_strength)
+    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting, steer=moved)
     with progress(method, 1) as step:
         wishes |= {"reward": judge, "budget": budget, "seed": seed, "progress": lambda done, _: step(done)}
         [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)

@@ -31,6 +31,8 @@ class Attend(Protocol):
 
 Tap = Callable[[int, Tensor], None]  # (layer, residual stream after it as [R, D])
 
+Steer = Callable[[int, Tensor], Tensor]  # (layer, residual stream after it) -> what the next layer reads
+
 Through = Callable[[Tensor, Tensor, Tensor, Attend, Tap | None, Skip], Tensor]  # see `Decoder.layer_by_layer`
 
 TORCH: Rowwise = TorchRowwise()
@@ -154,6 +156,7 @@ class Decoder(nn.Module):
             self.head.weight = self.embedding
         self.rope, self.rowwise = RotaryTable(config.rope, config.head_dim), TORCH
         self.through: Through | None = None  # another way through the layers, for inference
+        self.steer: Steer | None = None  # see `steering.py`; other ways through the layers give way to it
 
     def forward(
         self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None, skip: Skip = WHOLE
@@ -172,6 +175,8 @@ class Decoder(nn.Module):
         """The residual stream after the last layer."""
         for i, layer in enumerate(self.layers):
             h_RD = layer(i, h_RD, cos_Rh, sin_Rh, attend, skip)
+            if self.steer is not None:
+                h_RD = self.steer(i, h_RD)
             if tap is not None:
                 tap(i, h_RD)
         return h_RD

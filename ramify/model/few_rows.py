@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ramify.core.types import Skip
-from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap, Through
+from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap
 from ramify.model.fast import FastAttend
 from ramify.model.fused import KINDS, as_numpy
 from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, layer
@@ -29,7 +29,7 @@ class FewRows:
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self.usual: Through = decoder.layer_by_layer
+        self.decoder, self.usual = decoder, decoder.layer_by_layer
         empty = decoder.embedding.new_empty(0)
         layers = [each for each in decoder.layers if isinstance(each, Layer)]
         self.layers = [(layer_weights(each, empty), layer_numbers(decoder, each)) for each in layers]
@@ -39,7 +39,7 @@ class FewRows:
     def __call__(
         self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip
     ) -> Tensor:
-        few = h_RD.shape[0] <= self.most and tap is None and not skip
+        few = h_RD.shape[0] <= self.most and tap is None and not skip and self.decoder.steer is None
         if not few or not isinstance(attend, FastAttend) or attend.parts:
             return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap, skip)
         store, at = attend.store, _place(attend.batch)

@@ -30,9 +30,9 @@ class Rolled:
 
 
 def can_roll(decoder: Decoder) -> bool:
-    """Whether a decoder is small enough, and has kernels for all of its parts."""
+    """Whether a decoder is small enough, has kernels for all of its parts, and is not steered."""
     size = sum(p.numel() * p.element_size() for p in decoder.parameters())
-    return size <= LARGEST and not decoder.config.num_experts and decoder.head.bias is None
+    return size <= LARGEST and not decoder.config.num_experts and decoder.head.bias is None and decoder.steer is None
 
 
 def follows(rule: Rule) -> bool:
