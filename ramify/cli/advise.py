@@ -10,11 +10,12 @@ from rich.table import Table
 
 from ramify.api import Advice
 from ramify.api import advise as measure
-from ramify.cli import options, quantities
+from ramify.cli import options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.plot import save_advice
 from ramify.cli.terminal import out, status
 from ramify.core.errors import BadInput
+from ramify.harness import quantities
 
 Data = Annotated[Path | None, typer.Option(help='Prompts, a line each: {"prompt": ...}. Else built-in problems.')]
 

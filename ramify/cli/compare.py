@@ -11,16 +11,17 @@ from rich.table import Table
 
 from ramify.api import load
 from ramify.api import problems as held_out
-from ramify.cli import options, quantities
+from ramify.cli import options
 from ramify.cli.comparing import Bench, Trial
 from ramify.cli.document import Row, document, emit
-from ramify.cli.interval import Interval
 from ramify.cli.plot import save as plot_curves
 from ramify.cli.terminal import err, out, progress
 from ramify.core.errors import BadInput
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup
 from ramify.core.strict import finite, whole
+from ramify.harness import quantities
+from ramify.harness.interval import Interval
 
 METHODS = "greedy,majority-vote,best-of-n,speculative-rejection"
 PLOT = Path("runs/compare.png")

@@ -20,7 +20,6 @@ from time import perf_counter
 from typing import Any
 
 from ramify.api import LM, is_right
-from ramify.cli.interval import Interval, fraction, mean
 from ramify.cli.terminal import Step
 from ramify.core.errors import BadInput
 from ramify.core.ledger import Ledger
@@ -28,6 +27,7 @@ from ramify.core.protocols import Method
 from ramify.core.results import Result
 from ramify.core.strict import keyword_options
 from ramify.core.types import Budget
+from ramify.harness.interval import Interval, fraction, mean
 
 MOST_N = 4096
 MOST_TRIALS = 12  # of one method

@@ -2,16 +2,12 @@
 
 import json
 import math
-import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from ramify import __version__
+from ramify.harness.machine import machine
 
 
 @dataclass(frozen=True)
@@ -42,34 +38,6 @@ def emit(document: Mapping[str, Any]) -> None:
     """Print a document as one line. What is no finite number becomes null."""
     sys.stdout.write(json.dumps(_finite(document), allow_nan=False, default=str) + "\n")
     sys.stdout.flush()
-
-
-def machine() -> dict[str, Any]:
-    """Where this ran: enough to judge a number by."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "ramify": __version__,
-        **{package: _version(package) for package in ("torch", "numba")},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _finite(value: Any) -> Any:

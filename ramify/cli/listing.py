@@ -12,12 +12,13 @@ from safetensors import safe_open
 
 from ramify.api import BUILTIN, BUILTIN_MODELS
 from ramify.api import methods as registered
-from ramify.cli import options, quantities
+from ramify.cli import options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.parts import PARTS, SAID
 from ramify.cli.terminal import out
 from ramify.core.protocols import Method
 from ramify.core.strict import keyword_options
+from ramify.harness import quantities
 
 ROLES = {
     "target": ("builtin", "draws the text"),

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ramify.api import Advice, Estimate
-from ramify.cli import quantities
-from ramify.cli.interval import Interval
 from ramify.core import registry
 from ramify.core.errors import BadInput
+from ramify.harness import quantities
+from ramify.harness.interval import Interval
 
 registry.TABLES["plot"] = {  # matplotlib is an extra, and slow to load: only a picture needs it
     "figure": "matplotlib.figure:Figure",

@@ -10,13 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from ramify.api import load, steering_from
-from ramify.cli import options, quantities
+from ramify.cli import options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.terminal import err, out, progress, visible
 from ramify.cli.tree import draw, shorten
 from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.types import Budget
+from ramify.harness import quantities
 
 
 class Show(StrEnum):

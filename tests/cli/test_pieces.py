@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ramify.cli import document, interval, plot, quantities
+from ramify.cli import document, plot
 from ramify.cli.terminal import visible
 from ramify.cli.tree import draw, shorten
 from ramify.core.results import TreeBranch
+from ramify.harness import interval, quantities
 
 
 def branch(number: int, **more: object) -> TreeBranch:

@@ -41,13 +41,14 @@ HOUSE = (
     ),
     Package("builtin", "the built-in models: weights, configurations, tokenizer; no code"),
     Package("api", "the only file that knows all parts and wires them", ("*",)),
-    Package("cli", "the command line", ("api", "core")),
+    Package("harness", "methods compared on problems: cells, tables, statistics, the report", ("api", "core")),
+    Package("cli", "the command line", ("api", "core", "harness")),
     Package("server", "the HTTP server", ("api", "core")),
     Package("bench", "measurements, against peers and against ourselves", ("api", "core", "model", "engine")),
     Package("__init__", "what `import ramify` offers", ("api", "core")),
     Package("__main__", "`python -m ramify`", ("cli",)),
 )
-FACES = ("cli", "server", "bench", "__init__", "__main__")  # what `*` does not reach, and who may `import ramify`
+FACES = ("harness", "cli", "server", "bench", "__init__", "__main__")  # `*` reaches none; may `import ramify`
 
 VARIANTS = (
     "kv/policies",
