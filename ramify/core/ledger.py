@@ -4,7 +4,10 @@ Counted where the work is done, per branch's owner, so that searches that share 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["writer", "reward", "draft"]
+"""What a model does in a run: it draws or shapes laws, it scores, or it drafts."""
 
 
 @dataclass
@@ -15,9 +18,11 @@ class ModelAccount:
     passes: int = 0  # forward passes this run took part in
     recomputed: int = 0  # rows read again because their pages had been given up
     flops: float = 0.0  # multiply-adds counted as two
+    kind: Kind = "writer"
 
     def add(self, other: "ModelAccount") -> None:
         """Accumulate another account into this one."""
+        self.kind = other.kind
         self.tokens += other.tokens
         self.passes += other.passes
         self.recomputed += other.recomputed
@@ -89,14 +94,31 @@ class Ledger:
     draws: int = 0
     drafts: DraftAccount = field(default_factory=DraftAccount)
 
-    def model(self, name: str) -> ModelAccount:
+    def model(self, name: str, kind: Kind | None = None) -> ModelAccount:
         """The account of one model, opened when first asked for."""
-        return self.models.setdefault(name, ModelAccount())
+        account = self.models.setdefault(name, ModelAccount())
+        account.kind = kind or account.kind
+        return account
 
     @property
     def block_efficiency(self) -> float:
         """Tokens that one look of the target at a branch gives: 1 without drafts."""
         return self.generated_tokens / self.draws if self.draws else 1.0
+
+    @property
+    def reward_tokens(self) -> int:
+        """Rows that reward models read."""
+        return sum(account.tokens for account in self.models.values() if account.kind == "reward")
+
+    @property
+    def draft_tokens(self) -> int:
+        """Rows that drafts read."""
+        return sum(account.tokens for account in self.models.values() if account.kind == "draft")
+
+    @property
+    def kv_sharing(self) -> float:
+        """Peak KV bytes over what the same branches would have held without sharing pages: 1 is no sharing."""
+        return self.peak_kv_bytes / self.peak_unshared_kv_bytes if self.peak_unshared_kv_bytes else 1.0
 
     @property
     def flops(self) -> float:
@@ -132,6 +154,7 @@ class Ledger:
             "recomputed_tokens": self.recomputed_tokens,
             "peak_kv_bytes": self.peak_kv_bytes,
             "peak_unshared_kv_bytes": self.peak_unshared_kv_bytes,
+            "kv_sharing": self.kv_sharing,
             "forks": self.forks,
             "pages_copied": self.pages_copied,
         }

@@ -47,6 +47,42 @@ class Reward(Protocol):
         """Score of a finished text."""
 
 
+@dataclass(frozen=True)
+class Combined:
+    """Several rewards as one: `combine` makes one score of theirs, in the order of `parts`.
+
+    It is a reward itself, and may be a part of another. Its scale is whatever `combine` makes; raw parts go in.
+    """
+
+    name: str
+    parts: tuple["AnyReward", ...]
+    combine: Callable[[Sequence[float]], float]
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether any part does."""
+        return any(part.needs_logprobs for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model is asked about the text: `score` makes one number of the log-probabilities of its answers.
+
+    `model` is the role of the model that is asked (None: the target itself); `question` stands behind the text, and
+    each of `choices` behind the question. Raw log-probabilities: no normalisation over the choices but `score`'s own.
+    """
+
+    name: str
+    model: str | None
+    question: str
+    choices: tuple[str, ...]
+    score: Callable[[Sequence[float]], float]
+    needs_logprobs: bool = False
+
+
+AnyReward = Reward | Combined | Judged
+
+
 class Codec(Protocol):
     """Text to tokens and back: all that an engine wants of a tokenizer."""
 
@@ -87,3 +123,7 @@ class Method:
     uses_reward: bool = False
     uses_room: bool = False  # yields Advance(until=Room()): it needs pages of its own
     select: str | None = None  # the default selection rule's name, for methods that take `select`
+    needs: str = "nothing"  # what it needs of rewards and models, in words
+    example: str = ""  # a command that runs on the built-in models
+    models: tuple[str, ...] = ()  # options that name a model (a folder, a hub name, a built-in one)
+    size: str | None = "n"  # the option that more compute goes into

@@ -9,7 +9,7 @@ import struct
 from hashlib import blake2b
 from typing import Literal
 
-Purpose = Literal["token", "accept", "residual", "draft", "resample"]
+Purpose = Literal["token", "accept", "residual", "draft", "toss"]
 
 
 def root_address(seed: int, request: int = 0) -> int:

@@ -14,6 +14,7 @@ from ramify.core.strict import finite, whole
 MAX_TOKENS = 1 << 20
 MAX_TOKEN_ID = (1 << 31) - 1
 TokenRun = tuple[int, ...]
+LogprobsMode = Literal["raw", "processed", "both"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Sampling:
         ignore_eos: do not stop at the model's end tokens.
         max_tokens: most tokens generated; None is up to the context's end.
         logprobs: also return each token's log-probability and this many alternatives (0 to 20).
-        logprobs_mode: "raw" is the model's own law, "processed" the one that was drawn from.
+        logprobs_mode: "raw" is the model's own law, "processed" the one that was drawn from; "both" keeps the raw one
+            and, as `drawn`, the other.
         prompt_logprobs: the same for the prompt's tokens (raw; the first has none).
 
     Raises:
@@ -75,7 +77,7 @@ class Sampling:
     ignore_eos: bool = False
     max_tokens: int | None = None
     logprobs: int | None = None
-    logprobs_mode: Literal["raw", "processed"] = "raw"
+    logprobs_mode: LogprobsMode = "raw"
     prompt_logprobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -103,8 +105,8 @@ class Sampling:
         for name in ("logprobs", "prompt_logprobs"):
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name), 0, 20)
-        if self.logprobs_mode not in ("raw", "processed"):
-            raise BadInput("logprobs_mode", f"{self.logprobs_mode!r} is neither 'raw' nor 'processed'")
+        if self.logprobs_mode not in ("raw", "processed", "both"):
+            raise BadInput("logprobs_mode", f"{self.logprobs_mode!r} is neither 'raw' nor 'processed' nor 'both'")
         if not isinstance(self.ignore_eos, bool):
             raise BadInput("ignore_eos", f"{self.ignore_eos!r} is neither True nor False")
         for name in ("stop", "bad_words"):

@@ -1,12 +1,13 @@
-"""The nouns that travel: prompt, branch, budget, and what a search hands back. None of them holds a tensor."""
+"""The nouns that travel: prompt, branch, and what a search hands back. None of them holds a tensor."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from ramify.core.budget import Budget as Budget
 from ramify.core.ledger import Ledger
-from ramify.core.sampling import Rule, Sampling
-from ramify.core.strict import whole
+from ramify.core.random import address_at, root_address
+from ramify.core.sampling import LogprobsMode, Rule, Sampling
 
 Finish = Literal["stop", "length", "budget"]
 """Why a branch grows no further: an end token or stop text; max_tokens or the context's end; the run's budget."""
@@ -25,7 +26,9 @@ WHOLE: Skip = frozenset()
 class Prompt:
     """A request's tokens with its own seed and sampling. `text` is what was encoded, if it was text.
 
-    `speculate` False decodes plainly even where the engine has drafts.
+    `speculate` False decodes plainly even where the engine has drafts. `guide` shapes every law by other models.
+    `bookmarks` True keeps the last hidden row of every token (as many bytes as the model is wide), so that a branch cut
+    back anywhere goes on without reading a token again.
     """
 
     tokens: tuple[int, ...]
@@ -34,19 +37,41 @@ class Prompt:
     request: int = 0
     text: str | None = None
     speculate: bool = True
+    guide: "Guide | None" = None
+    bookmarks: bool = False
+
+    @property
+    def address(self) -> int:
+        """Of its randomness."""
+        return root_address(self.seed, self.request)
 
     def at_temperature(self, temperature: float) -> "Prompt":
         """The same prompt, drawn from at another temperature."""
         return replace(self, sampling=replace(self.sampling, temperature=temperature))
 
+    def with_logprobs(self, mode: LogprobsMode = "raw") -> "Prompt":
+        """The same prompt, whose branches keep log-probabilities in this mode (and in what the caller asked for)."""
+        asked, has = self.sampling.logprobs, self.sampling.logprobs_mode
+        if asked is not None and has != mode:
+            mode = "both"
+        return replace(self, sampling=replace(self.sampling, logprobs=asked or 0, logprobs_mode=mode))
+
+    def nested(self, index: int) -> "Prompt":
+        """The same prompt with randomness of its own: what the `index`-th of several inner searches starts from."""
+        return replace(self, request=address_at(self.address, index))
+
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """The log-probability of a token and of the likeliest alternatives (natural logarithm)."""
+    """The log-probability of a token and of the likeliest alternatives (natural logarithm).
+
+    `drawn` is its log-probability under the law that it was drawn from, where `logprobs_mode` is "both".
+    """
 
     token: int
     logprob: float
     top: tuple[tuple[int, float], ...] = ()
+    drawn: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -70,6 +95,10 @@ class Branch:
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)
     alive: bool = True
     speculate: bool = True
+    guide: "Guide | None" = None
+    writer: str | None = None  # the model that draws, if it is not the target
+    bookmarks: bool = False
+    notes: list[float] = field(default_factory=list)  # what the guide noted of each drawn token
 
     @property
     def done(self) -> bool:
@@ -87,23 +116,19 @@ class Branch:
         return self.tokens[self.num_prompt :]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What a run may spend. A branch that meets the end of the budget finishes with "budget".
+class Guide(Protocol):
+    """Shapes every law of a branch by other models. Laws: a row's law depends on its own branch alone."""
 
-    Args:
-        tokens: most tokens drawn from the target, over all branches.
-        pages: most KV pages of the target that the run's branches may hold at once (what `Room` measures).
-    """
+    @property
+    def name(self) -> str:
+        """As ledgers and errors call it."""
 
-    tokens: int | None = None
-    pages: int | None = None
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Roles of the engine's models that it reads."""
 
-    def __post_init__(self) -> None:
-        if self.tokens is not None:
-            whole("budget.tokens", self.tokens, 1, 1 << 40)
-        if self.pages is not None:
-            whole("budget.pages", self.pages, 1, 1 << 32)
+    def leads(self, branch: Branch) -> str | None:
+        """The role of the model that must have read the branch before a token is drawn; None is the target."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +148,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a search returns: the chosen branch among all that it made, and its trace (`rounds`)."""
+    """What a search returns: the chosen branch among all that it made, and its trace (`rounds`).
+
+    weights         of a posterior: one of each of `ended`, their sum is one
+    log_evidence    natural logarithm of the estimated normalising constant of what the weights are the posterior of
+    """
 
     best: Ended
     ended: tuple[Ended, ...]
     rounds: tuple[Mapping[str, Any], ...] = ()
+    weights: tuple[float, ...] | None = None
+    log_evidence: float | None = None
 
 
 def best_of(ended: Sequence[Ended]) -> Ended:

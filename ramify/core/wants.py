@@ -1,11 +1,17 @@
 """What a search may ask for, by yielding it. The driver answers; the search never sees a tensor.
 
-Fork(source, n)        -> list[Branch]        n branches that continue a prompt or a branch
-Advance(live, until)   -> int                 most tokens that any of them grew by
-Score(branches)        -> dict[Branch, float] by the run's reward; `final` for done ones, `partial` for others
-Answers(branches)      -> dict[Branch, ...]   the final answers read off the texts (None where there is none)
-Truncate(branch, len)  -> None                back to its first `len` tokens
-Drop(branches)         -> None                give their pages back
+Fork(source, n)             -> list[Branch]         n branches that continue a prompt or a branch
+Advance(live, until)        -> int                  most tokens that any of them grew by
+Score(branches)             -> dict[Branch, float]  by the run's reward; `final` for done ones, `partial` for others
+Answers(branches)           -> dict[Branch, ...]    the final answers read off the texts (None where there is none)
+Texts(branches)             -> dict[Branch, str]    the generated texts
+Append(branch, text)        -> int                  tokens that `text` came to behind the branch's own
+Ask(sources, text, choices) -> list[list[float]]    log-probability of each choice behind each source and a question
+Rephrase(prompt, texts)     -> list[Prompt]         prompts of other texts under the same sampling
+Toss(source, key, cuts)     -> float                a uniform number that belongs to (source, key)
+Truncate(branch, len)       -> None                 back to its first `len` tokens
+Drop(branches)              -> None                 give their pages back
+Together(searches)          -> list[Selection]      searches run side by side, on this run's budget and ledger
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -39,13 +45,24 @@ class Finish:
 
 @dataclass(frozen=True)
 class Marker:
-    """Until each branch has drawn a token whose text holds `text` (a step's end), or is done."""
+    """Until each branch has drawn a token whose text holds `text` (a step's end), is done, or grew by `most` tokens.
 
-    text: str = "\n"
+    Several texts may be given: any of them ends the step.
+    """
+
+    text: str | tuple[str, ...] = "\n"
+    most: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.text:
-            raise BadInput("marker", "an empty text is in every token")
+        if not self.texts or not all(isinstance(text, str) and text for text in self.texts):
+            raise BadInput("marker", "a text that is not empty is expected: an empty one is in every token")
+        if self.most is not None:
+            whole("marker.most", self.most, 1, 1 << 30)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, any of which ends a step."""
+        return (self.text,) if isinstance(self.text, str) else tuple(self.text)
 
 
 Until = Room | Tokens | Finish | Marker
@@ -53,18 +70,27 @@ Until = Room | Tokens | Finish | Marker
 
 @dataclass(frozen=True)
 class Fork:
-    """n branches that continue a prompt, or go on from where a branch stands."""
+    """n branches that continue a prompt, or go on from where a branch stands.
+
+    Forking a prompt again goes on where the last fork of it stopped: twice four branches are the eight of one fork.
+    `temperature` replaces that of the source's sampling.
+    """
 
     source: Prompt | Branch
     n: int
+    temperature: float | None = None
 
 
 @dataclass(frozen=True)
 class Advance:
-    """Draw tokens for each of these branches, as far as `until` says."""
+    """Draw tokens for each of these branches, as far as `until` says.
+
+    `by` names another model of the engine that draws instead of the target (it reads what it has not read first).
+    """
 
     branches: Sequence[Branch]
     until: Until
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +108,60 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """The generated texts, without end token or stop text."""
+
+    branches: Sequence[Branch]
+
+
+@dataclass(frozen=True)
+class Append:
+    """Put a text behind a branch that is not done, as if it had been drawn."""
+
+    branch: Branch
+    text: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The log-probability (natural logarithm) of each choice behind each source's text and a question.
+
+    A source that ended stands without its end token. `by` names another model that is asked instead of the target. The
+    sources stay as they are; what they share is read once, and so is each question.
+    """
+
+    sources: Sequence[Prompt | Branch]
+    question: str
+    choices: Sequence[str]
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.choices or not all(self.choices):
+            raise BadInput("choices", "one choice at least, and no empty text")
+
+
+@dataclass(frozen=True)
+class Rephrase:
+    """A prompt for each text, with the prompt's sampling and randomness of its own."""
+
+    prompt: Prompt
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Toss:
+    """A uniform number in [0, 1) that belongs to (source, key) and to nothing else.
+
+    `cuts` are the sorted points between which it makes no difference where it falls: what an enumeration of all
+    outcomes goes by.
+    """
+
+    source: Prompt | Branch
+    key: tuple[int, ...]
+    cuts: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Truncate:
     """Back to the first `length` tokens, the prompt's included."""
 
@@ -96,6 +176,15 @@ class Drop:
     branches: Iterable[Branch]
 
 
-Want = Fork | Advance | Score | Answers | Truncate | Drop
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Together:
+    """Searches that run side by side. Each sees its own branches only; a page budget is shared out evenly."""
+
+    searches: Sequence[Generator[Any, Any, Any]]
+
+
+Want = Fork | Advance | Score | Answers | Texts | Append | Ask | Rephrase | Toss | Truncate | Drop | Together
 Search = Generator[Want, Any, T]

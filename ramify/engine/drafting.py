@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from ramify.core.errors import OutOfPages
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft, Speculator, is_chain
-from ramify.engine.model import Agenda, Model
+from ramify.engine.model import Model
+from ramify.engine.reading import Agenda
 
 
 def drafts_for(target: Model, speculator: Speculator, agenda: Agenda, most: Mapping[int, int]) -> Mapping[int, Draft]:
@@ -20,7 +21,8 @@ def drafts_for(target: Model, speculator: Speculator, agenda: Agenda, most: Mapp
     able, levels = list[Branch](), dict[int, int]()
     for branch in target.ready(agenda):
         group = agenda.group(branch)
-        if branch.speculate and group is not None and (not group or speculator.coupled):
+        guided = any(b.guide is not None for b in (branch, *(group or ())))
+        if branch.speculate and not guided and group is not None and (not group or speculator.coupled):
             left = branch.max_length - len(branch.tokens)
             levels[branch.id] = min(left, *(most.get(b.id, left) for b in (branch, *group))) - 1
             if levels[branch.id] > 0:

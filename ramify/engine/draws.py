@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ramify.core.random import uniform
+from ramify.core.random import address_at, uniform
 from ramify.core.sampling import Rule
 from ramify.core.types import Branch, TokenLogprob
 from ramify.maths.law import Law, final_law
@@ -21,6 +21,17 @@ Draw = Callable[[Law, Sequence[Branch]], list[int]]
 def addressed(law: Law, branches: Sequence[Branch]) -> list[int]:
     """Draw with the uniform that belongs to (branch, position)."""
     return law.draw([uniform(b.address, len(b.tokens)) for b in branches])
+
+
+Toss = Callable[[int, Sequence[int], Sequence[float]], float]
+"""A search's own uniform number at (address, key), with the points between which it makes no difference."""
+
+
+def addressed_toss(address: int, key: Sequence[int], cuts: Sequence[float]) -> float:
+    """The uniform that belongs to (address, key)."""
+    for part in key:
+        address = address_at(address, part)
+    return uniform(address, 0, "toss")
 
 
 def draw_tokens(
@@ -59,18 +70,22 @@ def alike(branches: Sequence[Branch], most: int) -> Iterator[tuple[Rule, list[in
 def logprobs_of(
     logits_RV: Tensor, law: Law, branches: Sequence[Branch], drawn: Sequence[int]
 ) -> list[tuple[TokenLogprob, ...]]:
-    """Of the rows that ask for them: under the model's own law (raw), or under the one that was drawn from."""
+    """Of the rows that ask for them: under the model's own law (raw), the one that was drawn from, or both."""
     kept: list[tuple[TokenLogprob, ...]] = [()] * len(branches)
-    for mode in ("raw", "processed"):
+    for mode in ("raw", "processed", "both"):
         wishes = [(i, b.sampling) for i, b in enumerate(branches) if b.sampling.logprobs is not None]
         asked = [i for i, wish in wishes if wish.logprobs_mode == mode]
         if not asked:
             continue
-        logprob_AV = logits_RV[asked].log_softmax(-1) if mode == "raw" else law.dense(logits_RV.shape[-1])[asked].log()
-        drawn_A1 = torch.tensor([drawn[i] for i in asked], device=logprob_AV.device)[:, None]
-        for i, logprob, row_V in zip(asked, logprob_AV.gather(1, drawn_A1)[:, 0].tolist(), logprob_AV, strict=True):
-            alternatives = top_alternatives(row_V, branches[i].sampling.logprobs or 0)
-            kept[i] = (TokenLogprob(drawn[i], logprob, alternatives),)
+        drawn_A1 = torch.tensor([drawn[i] for i in asked], device=logits_RV.device)[:, None]
+        dense_AV = None if mode == "raw" else law.dense(logits_RV.shape[-1])[asked].log()
+        logprob_AV = logits_RV[asked].log_softmax(-1) if mode != "processed" else dense_AV
+        assert logprob_AV is not None
+        logprobs = logprob_AV.gather(1, drawn_A1)[:, 0].tolist()
+        others = dense_AV.gather(1, drawn_A1)[:, 0].tolist() if mode == "both" and dense_AV is not None else None
+        for at, i in enumerate(asked):
+            alternatives = top_alternatives(logprob_AV[at], branches[i].sampling.logprobs or 0)
+            kept[i] = (TokenLogprob(drawn[i], logprobs[at], alternatives, None if others is None else others[at]),)
     return kept
 
 

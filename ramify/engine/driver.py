@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ramify.core.errors import BadInput, OutOfPages
-from ramify.core.protocols import Extract, Reward
-from ramify.core.types import Branch, Budget, Prompt, Selection
-from ramify.core.wants import Advance, Answers, Drop, Fork, Marker, Score, Search, Truncate
-from ramify.engine.ending import text_of
+from ramify.core.protocols import AnyReward, Extract
+from ramify.core.types import Branch, Budget, Selection
+from ramify.core.wants import Advance, Marker, Score, Search, Together
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
 from ramify.engine.model import Model
-from ramify.engine.session import Session, TreeNode, wants_room, wants_score
+from ramify.engine.replies import Replies, affords
+from ramify.engine.session import Session, wants_room, wants_score
 
 MOST_BRANCHES = 512
 Progress = Callable[[int, int], None]  # (searches over, searches submitted)
@@ -32,17 +32,18 @@ class Driver:
     def __init__(
         self, engine: Engine, extract: Extract = lambda text: None, *, most_branches: int = MOST_BRANCHES
     ) -> None:
-        self.engine, self.extract, self.most_branches = engine, extract, most_branches
+        self.engine, self.most_branches = engine, most_branches
         self.sessions: list[Session] = []
         self._running: list[Session] = []
         self._waiting: list[Session] = []
         self._memory = Memory(engine, self._running)
+        self._replies = Replies(engine, self._memory, extract)
 
     def submit(
         self,
         search: Search[Selection],
         *,
-        reward: Reward | None = None,
+        reward: AnyReward | None = None,
         budget: Budget | None = None,
         reserve: int = 0,
         width: int = 1,
@@ -93,13 +94,19 @@ class Driver:
             self._guard(session, session.begin)
 
     def _round(self) -> None:
-        for session in self._running:
+        for session in self._active():
             self._guard(session, lambda s=session: self._answer_at_once(s))  # type: ignore[misc]
-        self._score([s for s in self._running if wants_score(s) and not s.over])
+        self._score([s for s in self._active() if wants_score(s)])
         self._step()
+        for session in [s for root in self._running for s in root.family() if s.over and s.parent is not None]:
+            self._finish(session)
         for session in [s for s in self._running if s.over]:
             self._finish(session)
             self._running.remove(session)
+
+    def _active(self) -> list[Session]:
+        """Every search that is not over, inner ones behind those that run them."""
+        return [s for root in self._running if not root.over for s in root.family() if not s.over]
 
     def _guard(self, session: Session, act: Callable[[], None]) -> None:
         """An error of one search is that search's own."""
@@ -111,63 +118,32 @@ class Driver:
             session.error = error
 
     def _answer_at_once(self, session: Session) -> None:
-        """Answer all that needs no forward pass; stop at an Advance or a Score."""
+        """Answer all that needs no step of the driver; stop at an Advance or a Score."""
         while not session.over:
             match session.want:
-                case Fork(source, n):
-                    session.send(self._fork(session, source, n))
-                case Truncate(branch, length):
-                    session.own([branch])
-                    self.engine.truncate(branch, length)
-                    session.send(None)
-                case Drop(branches):
-                    self._drop(session, list(branches))
-                    session.send(None)
-                case Answers(branches):
-                    session.send({b: self.extract(text_of(b, self.engine.target.codec)) for b in branches})
                 case Advance(branches) as want if not session.goals:
                     session.own(branches)
+                    self.engine.guidance.model(want.by)
                     session.aim(want, self._room(session, branches) if wants_room(session) else 0)
-                    if not session.pending():
+                    if not session.left():
                         self._arrive(session)
+                case Advance():
+                    return
                 case Score(branches):
                     session.own(branches)
                     return
-                case Advance():
+                case Together(searches) if not session.children and searches:
+                    session.spawn(searches)
+                    for child in session.children:
+                        self._guard(child, child.begin)
+                        self._guard(child, lambda c=child: self._answer_at_once(c))  # type: ignore[misc]
                     return
-                case other:
-                    raise BadInput("search", f"it yielded {other!r}, which is no want")
-
-    def _fork(self, session: Session, source: Prompt | Branch, n: int) -> list[Branch]:
-        if isinstance(source, Branch):
-            session.own([source])
-            children = self.engine.fork(source, n)
-        else:
-            root = self._root(session, source)
-            try:
-                children = self.engine.fork(root, n)
-            finally:
-                self.engine.drop([root])
-        for child in children:
-            session.branches[child.id] = child
-            session.tree[child.id] = TreeNode(child)
-        return children
-
-    def _root(self, session: Session, prompt: Prompt) -> Branch:
-        """A branch at the prompt's end, read at once only if somebody wants the prompt's log-probabilities."""
-        if prompt.sampling.prompt_logprobs is None:
-            return self.engine.open(prompt, session.ledger)
-        return self._memory.with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
-
-    def _drop(self, session: Session, branches: list[Branch]) -> None:
-        self._memory.note_peak(session)
-        own = [b for b in branches if b.alive]
-        session.own(own)
-        for branch in own:
-            session.note_end(branch, dropped=True)
-            del session.branches[branch.id]
-        self.engine.drop(own)
-        self._memory.came_back()
+                case Together():
+                    if not all(child.over for child in session.children):
+                        return
+                    session.send(_results(session))
+                case want:
+                    session.send(self._replies.reply(session, want))
 
     def _room(self, session: Session, branches: Sequence[Branch]) -> int:
         """What `Room` comes to, by the session's own pages: no matter who else holds some."""
@@ -195,31 +171,40 @@ class Driver:
         live = [b for b in session.want.branches if not b.done]
         room = self._room(session, session.want.branches) if live else 0
         session.goals = {b: len(b.tokens) + room for b in live}
-        return room > 0 and bool(session.pending())
+        return room > 0 and bool(session.left())
 
     def _score(self, sessions: Sequence[Session]) -> None:
         readers = dict[str, tuple[Model, list[Session]]]()
         for session in sessions:
             self._guard(session, lambda s=session: self._note_reader(s, readers))  # type: ignore[misc]
         for model, some in readers.values():
-            self._read(some, model)
+            self._read([s for s in some if wants_score(s)], model)
         for session in sessions:
             self._guard(session, lambda s=session: self._answer_score(s))  # type: ignore[misc]
 
     def _note_reader(self, session: Session, readers: dict[str, tuple[Model, list[Session]]]) -> None:
         if session.reward is None:
             raise BadInput("reward", "this method asks for scores; name a reward (ramify models lists them)")
-        if (model := self.engine.model_of(session.reward)) is not None:
-            assert isinstance(session.want, Score)
+        assert isinstance(session.want, Score)
+        models = self.engine.models_of(session.reward)
+        for model in models:
             model.require_context(session.want.branches)
+        if not affords(session, session.want.branches, models):
+            session.send(session.last_scores(session.want.branches))
+            self._answer_at_once(session)
+            return
+        for model in models:
             readers.setdefault(model.role, (model, []))[1].append(session)
 
     def _answer_score(self, session: Session) -> None:
-        assert isinstance(session.want, Score) and session.reward is not None
-        branches = list(session.want.branches)
-        scores = dict(zip(branches, self.engine.score(branches, session.reward), strict=True))
+        if not isinstance(session.want, Score):  # it could not pay, and went on
+            return
+        assert session.reward is not None
+        branches, reward = list(session.want.branches), session.reward
+        values = self._memory.with_room(lambda: self.engine.score(branches, reward), branches, self.engine.target)
+        scores = dict(zip(branches, values, strict=True))
         session.note_scores(scores)
-        self._memory.note_peak(session)
+        self._memory.note_peak(session.root)
         session.send(scores)
 
     def _read(self, sessions: Sequence[Session], model: Model) -> None:
@@ -242,7 +227,7 @@ class Driver:
                 model.release(branch)  # its values stay
 
     def _step(self) -> None:
-        pending = {b: most for s in self._running if not s.over for b, most in s.pending().items()}
+        pending = {b: most for root in self._running if not root.over for b, most in root.pending().items()}
         if not pending:
             self._memory.came_back()
         lengths = {b: len(b.tokens) for b in pending}
@@ -250,40 +235,56 @@ class Driver:
         self._heed_markers({b: lengths[b] for b in drawn})
         if any(b.done for b in drawn):
             self._memory.came_back()
-        for session in self._running:
-            if not session.over and isinstance(session.want, Advance) and session.goals and not session.pending():
+        for session in self._active():
+            if isinstance(session.want, Advance) and session.goals and not session.left():
                 self._guard(session, lambda s=session: self._arrive(s))  # type: ignore[misc]
 
     def _heed_markers(self, drawn: Mapping[Branch, int]) -> None:
         """Branches stop at the first token that completes their marker; what was drawn behind it in one step goes."""
-        for session in self._running:
+        for session in self._active():
             if isinstance(session.want, Advance) and isinstance(session.want.until, Marker):
                 for branch in drawn.keys() & session.goals.keys():
-                    end = self._marker_end(branch, drawn[branch], session.want.until.text)
+                    end = self._marker_end(branch, drawn[branch], session.want.until.texts)
                     if end is not None:
                         branch.ledger.generated_tokens -= len(branch.tokens) - end
                         self.engine.truncate(branch, end)
                         session.goals[branch] = end
 
-    def _marker_end(self, branch: Branch, length: int, text: str) -> int | None:
+    def _marker_end(self, branch: Branch, length: int, texts: Sequence[str]) -> int | None:
         tokens, codec = branch.tokens, self.engine.target.codec
-        ends = range(length + 1, len(tokens) + 1)
-        return next((e for e in ends if text in codec.continuation(tokens[: e - 1], tokens[e - 1 : e])), None)
+        for end in range(length + 1, len(tokens) + 1):
+            drawn = codec.continuation(tokens[: end - 1], tokens[end - 1 : end])
+            if any(text in drawn for text in texts):
+                return end
+        return None
 
     def _arrive(self, session: Session) -> None:
         if wants_room(session) and self._more_room(session):
             return
         grown, session.goals = session.grown(), {}
-        self._memory.note_peak(session)
+        self._memory.note_peak(session.root)
         session.send(grown)
 
     def _finish(self, session: Session) -> None:
-        for branch in session.branches.values():
+        if session.parent is not None:
+            self._memory.note_peak(session.root)
+        for branch in list(session.branches.values()):
             session.note_end(branch, dropped=False)
-        self.engine.drop(list(session.branches.values()))
-        session.branches.clear()
-        session.end()
+            self.engine.drop([branch])
+            session.disown(branch)
+        for each in session.family():
+            each.end()
         self._memory.came_back()
+
+
+def _results(session: Session) -> list[Selection]:
+    """What the searches that it ran returned. Raises what ended one of them, if it was an error."""
+    for child in session.children:
+        if child.error is not None:
+            raise child.error
+    results = [child.result for child in session.children if child.result is not None]
+    session.children = []
+    return results
 
 
 def run_alone(engine: Engine, search: Search[Selection], **options: Any) -> Session:

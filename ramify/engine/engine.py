@@ -7,25 +7,24 @@ Verbs are strict: one that does not fit raises OutOfPages and leaves the books a
 room.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from time import perf_counter
-
-import torch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ramify.core.errors import BadInput, OutOfPages, UnknownName
 from ramify.core.ledger import Ledger
-from ramify.core.protocols import Reward
-from ramify.core.random import child_address, root_address
+from ramify.core.protocols import AnyReward, Combined, Judged
+from ramify.core.random import child_address
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt, TokenLogprob
 from ramify.engine.admission import admitted
-from ramify.engine.drafting import drafts_for
-from ramify.engine.drafts import Draft, Speculator
-from ramify.engine.draws import Draw, addressed, draw_tokens, top_alternatives
-from ramify.engine.ending import settle
-from ramify.engine.model import Agenda, Model
-from ramify.engine.rewards import score_views
-from ramify.engine.verification import Taken, Verified, logprobs_taken, take
+from ramify.engine.asking import likelihoods
+from ramify.engine.drafts import Speculator
+from ramify.engine.draws import Draw, Toss, addressed, addressed_toss
+from ramify.engine.guidance import Guidance
+from ramify.engine.model import Model
+from ramify.engine.prompts import note_prompt_logprobs
+from ramify.engine.rewards import combined, judged, score_views
+from ramify.engine.stepping import Stepping
 from ramify.kv.book import Demand
 
 MAX_BRANCHES = 65_536
@@ -40,6 +39,7 @@ class Engine:
         row_budget: most rows (tokens) one forward pass reads; longer prompts are read in chunks.
         draw: how a token is drawn from a law (tests replace it).
         speculator: drafts tokens for branches that want that; None decodes plainly.
+        toss: how a search's own uniform number is drawn (tests replace it).
     """
 
     def __init__(
@@ -50,12 +50,28 @@ class Engine:
         row_budget: int = 512,
         draw: Draw = addressed,
         speculator: Speculator | None = None,
+        toss: Toss = addressed_toss,
     ) -> None:
-        self.target = target
-        self.others, self.speculator = dict(others or {}), speculator
-        self.row_budget, self.draw = whole("row_budget", row_budget, 1, 1 << 20), draw
+        self.target, self.others = target, dict(others or {})
+        self.row_budget, self.toss = whole("row_budget", row_budget, 1, 1 << 20), toss
+        self.guidance = Guidance(target, self.others, self.read)
+        self.stepping = Stepping(target, self.guidance, self.row_budget, draw, speculator)
         self.branches: dict[int, Branch] = {}
         self._next_id = 0
+
+    @property
+    def draw(self) -> Draw:
+        """How a token is drawn from a law."""
+        return self.stepping.draw
+
+    @property
+    def speculator(self) -> Speculator | None:
+        """What drafts, if anything does."""
+        return self.stepping.speculator
+
+    @speculator.setter
+    def speculator(self, speculator: Speculator | None) -> None:
+        self.stepping.speculator = speculator
 
     @property
     def models(self) -> list[Model]:
@@ -76,11 +92,13 @@ class Engine:
             id=self._take_id(),
             tokens=tokens,
             num_prompt=len(tokens),
-            address=root_address(prompt.seed, prompt.request),
+            address=prompt.address,
             sampling=prompt.sampling,
             rule=prompt.sampling.rule(bad_runs),
             max_length=limit if most is None else min(limit, len(tokens) + most),
             speculate=prompt.speculate,
+            guide=prompt.guide,
+            bookmarks=prompt.bookmarks,
             ledger=ledger if ledger is not None else Ledger(),
         )
         branch.ledger.prompt_tokens += len(tokens)
@@ -100,7 +118,7 @@ class Engine:
             self.target.reuse(branch)
             self._require([(branch.id, len(branch.tokens))])
             if prompt.sampling.prompt_logprobs is not None:
-                self._prompt_logprobs(branch, prompt.sampling.prompt_logprobs)
+                note_prompt_logprobs(self.target, branch, prompt.sampling.prompt_logprobs, self.read)
             self.read([branch])
         except BaseException:
             branch.ledger.prompt_tokens -= branch.num_prompt
@@ -108,8 +126,10 @@ class Engine:
             raise
         return branch
 
-    def fork(self, branch: Branch, n: int) -> list[Branch]:
+    def fork(self, branch: Branch, n: int, temperature: float | None = None) -> list[Branch]:
         """n branches that go on from where `branch` stands, each with its own randomness; `branch` stays as it was.
+
+        `temperature` replaces the branch's own for them.
 
         Raises:
             BadInput: n is not between 1 and MAX_BRANCHES less those alive.
@@ -118,7 +138,12 @@ class Engine:
         whole("n", n, 1, MAX_BRANCHES - len(self.branches))
         first = self._next_id + 1
         try:
-            return [self._child(branch) for _ in range(n)]
+            children = [self._child(branch) for _ in range(n)]
+            if temperature is not None:
+                for child in children:
+                    child.sampling = replace(child.sampling, temperature=temperature)
+                    child.rule = replace(child.rule, temperature=temperature)
+            return children
         except BaseException:
             self.drop([b for b in self.branches.values() if b.id >= first])
             raise
@@ -145,97 +170,12 @@ class Engine:
         return self.target.book.needed(self._demands([b for b in branches if not b.done], 1))
 
     def step(self, branches: Sequence[Branch], most: Mapping[int, int] | None = None) -> list[Branch]:
-        """One forward pass and one draw (several, where a draft is accepted) for each branch that is up to date.
+        """One step of `Stepping.step`; returns those that drew.
 
-        Args:
-            most: branch id -> how many tokens it may grow by; without limit if it is not named.
-
-        Returns: those that drew.
         Raises:
             OutOfPages: the pass does not fit; nothing was changed.
         """
-        live, began = self._live(branches), perf_counter()
-        agenda = self.target.agenda(live, self.row_budget)
-        hidden, drafts = self._carry_out(agenda, most or {})
-        drafted = [[b, *(agenda.group(b) or [])] for b, _ in agenda.reading if b.id in hidden]
-        busy = {b.id for group in drafted for b in group}
-        ready = [b for b in live if b.id not in busy and self.target.frontier(b) is not None]
-        rows = [self.target.frontier(b)[None] for b in ready] + [hidden[group[0].id] for group in drafted]  # type: ignore[index]
-        if not rows:
-            return []
-        logits_RV = self.target.runner.logits(torch.cat(rows))
-        for branch, (token, logprob) in zip(ready, draw_tokens(logits_RV[: len(ready)], ready, self.draw), strict=True):
-            branch.logprobs += logprob
-            self._append(branch, token)
-        first, verified = len(ready), list[Verified]()
-        for group in drafted:
-            draft = drafts[group[0].id]
-            verified += [Verified(b, draft, first, len(b.tokens)) for b in group]
-            first = verified[-1].rows.stop
-        if self.speculator is not None and verified:
-            rows_of = {b.id: hidden[group[0].id] for group in drafted for b in group}
-            for each, tokens in take(logits_RV, verified, self.speculator, self.draw):
-                self._grow(each, tokens, logits_RV, rows_of[each.branch.id], most or {})
-        self._account(agenda, drafts, ready, drafted, perf_counter() - began)
-        return [*ready, *(b for group in drafted for b in group)]
-
-    def _carry_out(
-        self, agenda: Agenda, most: Mapping[int, int]
-    ) -> tuple[dict[int, torch.Tensor], Mapping[int, Draft]]:
-        """Read what is lacking, and drafts behind it if there is room for them."""
-        if self.speculator is not None and (drafts := drafts_for(self.target, self.speculator, agenda, most)):
-            try:
-                return self.target.carry_out(agenda, drafts), drafts
-            except OutOfPages:
-                pass
-        return self.target.carry_out(agenda), {}
-
-    def _grow(
-        self,
-        verified: Verified,
-        tokens: Iterator[Taken],
-        logits_RV: torch.Tensor,
-        hidden_ND: torch.Tensor,
-        most: Mapping[int, int],
-    ) -> None:
-        """Append what was taken, as far as the branch goes, and keep the rows of what was drafted of it."""
-        branch, taken = verified.branch, list[Taken]()
-        for token, node in tokens:
-            taken.append((token, node))
-            self._append(branch, token)
-            if branch.done or len(taken) == most.get(branch.id):
-                break
-        branch.logprobs += logprobs_taken(logits_RV, verified, taken)
-        path, tested = verified.outcome(taken)
-        self.target.keep(branch, verified.start, path, hidden_ND)
-        branch.ledger.drafts.note(len(verified.draft.tokens), len(path), tested)
-        assert self.speculator is not None
-        self.speculator.learn(branch, verified.draft, verified.start, path, tested)
-
-    def _account(
-        self,
-        agenda: Agenda,
-        drafts: Mapping[int, Draft],
-        ready: Sequence[Branch],
-        drafted: Sequence[Sequence[Branch]],
-        seconds: float,
-    ) -> None:
-        """Bill logits and draws; tell the speculator what the step took, unless somebody read a prompt beside."""
-        counts = [(b, 1) for b in ready]
-        counts += [
-            (b, 0 if i else 1 + len(drafts[group[0].id].tokens)) for group in drafted for i, b in enumerate(group)
-        ]
-        for branch, count in counts:
-            branch.ledger.draws += 1
-            branch.ledger.model(self.target.role).flops += count * self.target.runner.costs.logits
-        rows = sum(len(draft.tokens) for draft in drafts.values()) + len(agenda.reading)
-        if self.speculator is not None and all(count == 1 for _, count in agenda.reading):
-            self.speculator.took(len(agenda.reading), rows, seconds)
-
-    def _append(self, branch: Branch, token: int) -> None:
-        branch.tokens.append(token)
-        branch.ledger.generated_tokens += 1
-        settle(branch, self.target.codec)
+        return self.stepping.step(self._live(branches), most or {})
 
     def advance(self, branches: Sequence[Branch], n: int = 1) -> None:
         """Draw n more tokens for each branch (fewer for those that finish).
@@ -266,28 +206,68 @@ class Engine:
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
-    def score(self, branches: Sequence[Branch], reward: Reward) -> list[float]:
+    def score(self, branches: Sequence[Branch], reward: AnyReward) -> list[float]:
         """The reward of each branch: `final` for those that are done, `partial` for the others.
 
         Raises:
-            RewardError: the reward raised, or returned something that is no finite number.
+            RewardError: the reward raised, or returned something that is no number.
             UnknownName: the reward reads a model that this engine has not. OutOfPages: that model has no room for them.
         """
         self._alive(branches)
-        model = self.model_of(reward)
-        if model is not None:
+        if isinstance(reward, Combined):
+            parts = [self.score(branches, part) for part in reward.parts]
+            return combined(reward, parts, len(branches))
+        if isinstance(reward, Judged):
+            answers = self.ask(branches, reward.question, reward.choices, reward.model)
+            return judged(reward, answers)
+        models = self.models_of(reward)
+        for model in models:
             self.read(branches, model)
-        return score_views(branches, reward, self.target.codec, model)
+        return score_views(branches, reward, self.target.codec, models[0] if models else None)
 
-    def model_of(self, reward: Reward) -> Model | None:
-        """The model that a reward reads.
+    def models_of(self, reward: AnyReward) -> list[Model]:
+        """The models that keep values for a reward, each once.
 
         Raises:
             UnknownName: this engine has none of that name.
         """
-        if reward.model is not None and reward.model not in self.others:
+        if isinstance(reward, Combined):
+            return list(dict.fromkeys(model for part in reward.parts for model in self.models_of(part)))
+        if isinstance(reward, Judged) or reward.model is None:
+            return []
+        if reward.model not in self.others:
             raise UnknownName("reward model", reward.model, self.others)
-        return None if reward.model is None else self.others[reward.model]
+        return [self.others[reward.model]]
+
+    def ask(
+        self, sources: Sequence[Branch], question: str, choices: Sequence[str], by: str | None = None
+    ) -> list[list[float]]:
+        """Log-probability of each choice behind each branch's text and a question (natural logarithm).
+
+        Raises:
+            BadInput: a choice or the question has no tokens, or they do not fit the context. OutOfPages: see `read`.
+        """
+        self._alive(sources)
+        return likelihoods(self.guidance.model(by), sources, question, choices, self._aside, self.read, self.drop)
+
+    def append(self, branch: Branch, text: str) -> int:
+        """Put a text behind a branch as if it had been drawn; returns how many tokens that was.
+
+        Raises:
+            BadInput: the branch is done, or it would be longer than it may.
+        """
+        self._alive([branch])
+        tokens = self.target.codec.encode_after(text)
+        if branch.done or len(branch.tokens) + len(tokens) > branch.max_length:
+            what = "is done" if branch.done else f"may have {branch.max_length} tokens, not {len(tokens)} more"
+            raise BadInput("append", f"branch {branch.id} {what}")
+        branch.tokens += tokens
+        given = [TokenLogprob(token, 0.0, (), 0.0) for token in tokens]  # certain: nobody drew them
+        branch.logprobs += given if branch.sampling.logprobs is not None else []
+        branch.notes += [0.0] * len(tokens) if branch.guide is not None else []
+        if len(branch.tokens) == branch.max_length:
+            branch.finish = "length"
+        return len(tokens)
 
     def truncate(self, branch: Branch, length: int) -> None:
         """Back to the branch's first `length` tokens, in every model; it may go on from there.
@@ -301,7 +281,8 @@ class Engine:
             return
         for model in self.models:
             model.truncate(branch, length)
-        del branch.tokens[length:], branch.logprobs[length - branch.num_prompt :]
+        drawn = length - branch.num_prompt
+        del branch.tokens[length:], branch.logprobs[drawn:], branch.notes[drawn:]
         branch.finish = branch.text_end = None
 
     def release(self, branch: Branch) -> None:
@@ -339,6 +320,10 @@ class Engine:
             rule=branch.rule,
             max_length=branch.max_length,
             speculate=branch.speculate,
+            guide=branch.guide,
+            writer=branch.writer,
+            bookmarks=branch.bookmarks,
+            notes=branch.notes.copy(),
             ledger=branch.ledger,
             finish=branch.finish,
             parent=branch.id,
@@ -353,6 +338,20 @@ class Engine:
         for model in self.models:
             model.clone(branch, child)
         return child
+
+    def _aside(self, branch: Branch, tokens: Sequence[int]) -> Branch:
+        """A branch of its own with `tokens` behind the text (its end token left out), as long as the model reads."""
+        aside = self._child(branch)
+        branch.forks -= 1
+        branch.ledger.forks -= 1
+        aside.max_length, aside.bookmarks = self.target.runner.max_positions, False
+        if aside.finish == "stop" and aside.text_end is None:  # without its end token
+            aside.tokens.pop()
+            for model in self.models:
+                model.truncate(aside, len(aside.tokens), resume=not tokens)
+        aside.finish = None
+        aside.tokens += tokens
+        return aside
 
     def _late(self, branch: Branch) -> bool:
         return len(branch.tokens) - self.target.held(branch) > 1
@@ -376,23 +375,6 @@ class Engine:
         for branch in branches:
             if self.branches.get(branch.id) is not branch:
                 raise BadInput("branch", f"{branch.id} was dropped, or is another engine's; fork one that is alive")
-
-    def _prompt_logprobs(self, branch: Branch, count: int) -> None:
-        """Read the prompt in chunks and keep the raw log-probability of each token after the first."""
-        kept: list[TokenLogprob | None] = [None]
-
-        def keep(start: int, hidden_nD: torch.Tensor) -> None:
-            tokens = branch.tokens[start + 1 : start + 1 + len(hidden_nD)]
-            if tokens:
-                branch.ledger.model(self.target.role).flops += len(tokens) * self.target.runner.costs.logits
-                logprob_nV = self.target.runner.logits(hidden_nD[: len(tokens)]).log_softmax(-1)
-                for token, row_V in zip(tokens, logprob_nV, strict=True):
-                    kept.append(TokenLogprob(token, float(row_V[token]), top_alternatives(row_V, count)))
-
-        self.target.watch(branch, keep)
-        self.read([branch])  # prefill drops the branch, and its watcher, if this fails
-        self.target.watch(branch, None)
-        branch.prompt_logprobs = kept
 
     def _take_id(self) -> int:
         self._next_id += 1

@@ -4,56 +4,47 @@ Every model of an engine keeps its own pages for a branch and catches up lazily,
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import accumulate
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ramify.core.errors import BadInput, BooksUnbalanced
+from ramify.core.ledger import Kind
 from ramify.core.protocols import Codec
 from ramify.core.sampling import Rule
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft, is_chain
+from ramify.engine.likelihood import token_logprobs
+from ramify.engine.reading import Agenda, Reading, chunk_of
 from ramify.engine.runner import Chunk, Runner
 from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
 from ramify.kv.book import Book
 from ramify.model.rolling import Rolled
 
+Scores = Literal["value", "logprob"]
 Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
 
 
-@dataclass(slots=True)
-class Reading:
-    """What one model knows of one branch, beside its pages."""
-
-    anchors: dict[int, Tensor] = field(default_factory=dict)  # length -> hidden row of its last token: prompt, latest
-    values: list[float] = field(default_factory=list)  # a reward model's, one a generated token
-    furthest: int = 0  # most tokens ever read: below it, reading is reading again
-    published: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Agenda:
-    """A step of catching up: who reads how many rows, who follows whom, and how many rows are left of the budget."""
-
-    reading: Sequence[tuple[Branch, int]]
-    followers: Sequence[tuple[Branch, Branch, int, int]]  # (leader, follower, length the leader reads to, shared)
-    rows_left: int
-
-    def group(self, leader: Branch) -> list[Branch] | None:
-        """The branches that read what a leader reads and want nothing else; None if one of its followers differs."""
-        mine = [(follower, length) for other, follower, _, length in self.followers if other is leader]
-        alike = all(length == len(leader.tokens) == len(follower.tokens) for follower, length in mine)
-        return [follower for follower, _ in mine] if alike else None
-
-
 class Model:
-    """A model's numbers, pages and readings. `role` is its name in ledgers: "target", or a reward's."""
+    """A model's numbers, pages and readings.
 
-    def __init__(self, role: str, runner: Runner, codec: Codec, *, scores: bool = False) -> None:
-        self.role, self.runner, self.codec, self.scores = role, runner, codec, scores
+    Args:
+        role: its name in ledgers: "target", or a reward's.
+        scores: it keeps a value of every generated token: "value" is its value head's, "logprob" the token's
+            log-probability under the model (False: none; True is "value").
+        kind: what ledgers count its tokens as; "reward" if it scores.
+    """
+
+    def __init__(
+        self, role: str, runner: Runner, codec: Codec, *, scores: Scores | bool = False, kind: Kind | None = None
+    ) -> None:
+        self.role, self.runner, self.codec = role, runner, codec
+        self.scores: Scores | None = "value" if scores is True else scores or None
+        self.kind: Kind = kind or ("reward" if self.scores else "writer")
         self.book = Book(runner.num_pages, runner.page_size)
         self.readings: dict[int, Reading] = {}
         self._watchers: dict[int, Watcher] = {}
@@ -97,14 +88,18 @@ class Model:
         """The hidden row of the last token but one, which the last one was drawn from."""
         return self.readings[branch.id].anchors.get(len(branch.tokens) - 1)
 
-    def truncate(self, branch: Branch, length: int) -> None:
-        """Forget what was read from `length` on. Without an anchor there, the last token is read again."""
+    def truncate(self, branch: Branch, length: int, *, resume: bool = True) -> None:
+        """Forget what was read from `length` on.
+
+        Without an anchor there, the last token is read again, unless others come behind it at once (not `resume`).
+        """
         if branch.id not in self.readings:
             return
         reading = self.readings[branch.id]
         reading.anchors = {at: row for at, row in reading.anchors.items() if at <= length}
         if self.held(branch) >= length:
-            self.book.truncate(branch.id, length if length in reading.anchors else length - 1)
+            again = resume and self.scores is None and length not in reading.anchors
+            self.book.truncate(branch.id, length - again)
         del reading.values[length - branch.num_prompt :]
         reading.furthest = min(reading.furthest, length)
 
@@ -165,6 +160,7 @@ class Model:
         behind = {b.id: b for b in self.behind(branches)}
         for branch in behind.values():
             self.reuse(branch)
+            self._step_back(branch)
         followers = shared_runs([self._standing(b) for b in behind.values()])
         limits = {b.id: len(b.tokens) for b in behind.values()}
         for leader, length in followers.values():
@@ -173,6 +169,16 @@ class Model:
         rows = schedule([Behind(b.id, limits[b.id] - self.held(b)) for b in leaders], row_budget)
         follow = [(behind[leader], behind[f], limits[leader], length) for f, (leader, length) in followers.items()]
         return Agenda([(b, rows[b.id]) for b in leaders if b.id in rows], follow, row_budget - sum(rows.values()))
+
+    def _step_back(self, branch: Branch) -> None:
+        """A branch that was cut back may lack the row that its next token, or value, comes from: read it again."""
+        reading, held = self.readings[branch.id], self.held(branch)
+        if self.scores == "logprob":
+            wanted = branch.num_prompt + len(reading.values)
+            if held >= wanted and wanted not in reading.anchors:
+                self.book.truncate(branch.id, wanted - 1)
+        elif held == len(branch.tokens):
+            self.book.truncate(branch.id, held - 1)
 
     def ready(self, agenda: Agenda) -> list[Branch]:
         """Those that read their last token and nothing else: a draft may stand behind it."""
@@ -258,14 +264,17 @@ class Model:
         reading = self.readings[branch.id]
         reading.furthest = max(reading.furthest, start + len(path))
         if hidden_ND is not None and path:  # the last row that stays, as if it had been read by itself
-            reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
-            reading.anchors[start + len(path)] = hidden_ND[1 + path[-1]].clone()
+            self._forget_anchors(branch)
+            for at, node in enumerate(path, start + 1):
+                if branch.bookmarks or at == start + len(path):
+                    reading.anchors[at] = hidden_ND[1 + node].clone()
 
     def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
         wanted = branch.sampling.prompt_logprobs is not None and not branch.prompt_logprobs  # then every row is
         if self.held(branch) == 0 and not wanted:
-            end = min(branch.num_prompt, len(branch.tokens) - 1)
+            ahead = self.scores == "logprob"  # the first value is the prompt's last row's
+            end = min(branch.num_prompt - ahead, len(branch.tokens) - 1)
             self.book.close(branch.id)
             reading = self.readings[branch.id]
             reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end]))
@@ -312,11 +321,11 @@ class Model:
         drafts: Mapping[int, Draft],
     ) -> dict[int, Tensor]:
         chunks = [
-            _chunk(b, start, count, self.book.tables[b.id].pages, drafts.get(b.id))
+            chunk_of(b, start, count, self.book.tables[b.id].pages, drafts.get(b.id))
             for (b, count), start in zip(reading, starts, strict=True)
         ]
         hidden_RD = self.runner.forward(chunks)
-        values = self.runner.values(hidden_RD).tolist() if self.scores else []
+        values = self.runner.values(hidden_RD).tolist() if self.scores == "value" else []
         firsts = list(accumulate((len(chunk.tokens) for chunk in chunks), initial=0))
         ends = [first + count for first, (_, count) in zip(firsts, reading, strict=False)]
         last_BD = hidden_RD[[end - 1 for end in ends]]  # rows of their own: an anchor must not keep the whole step's
@@ -324,7 +333,12 @@ class Model:
         for (branch, count), start, end, last_D, after in zip(reading, starts, ends, last_BD, firsts[1:], strict=True):
             if branch.id in self._watchers:
                 self._watchers[branch.id](start, hidden_RD[end - count : end])
+            if self.scores == "logprob":
+                self._keep_logprobs(branch, start, hidden_RD[end - count : end])
             self._note(branch, start, count, last_D)
+            if branch.bookmarks:
+                rows = hidden_RD[end - count : end].clone()
+                self.readings[branch.id].anchors |= {start + 1 + i: row_D for i, row_D in enumerate(rows)}
             self._keep_values(branch, start, values[end - count : end])
             page = self.book.tables[branch.id].pages[start // self.runner.page_size]
             branch.ledger.pages_copied += page in copied
@@ -338,7 +352,7 @@ class Model:
     def _note(self, branch: Branch, start: int, count: int, last_D: Tensor) -> None:
         end, reading = start + count, self.readings[branch.id]
         if end == len(branch.tokens):
-            reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
+            self._forget_anchors(branch)
             reading.anchors[end] = last_D
         self._bill(branch, start, count)
         branch.ledger.model(self.role).recomputed += max(0, min(end, reading.furthest) - start)
@@ -347,6 +361,35 @@ class Model:
             self.book.publish(branch.id, branch.tokens[: branch.num_prompt])
             reading.published = True
 
+    def _forget_anchors(self, branch: Branch) -> None:
+        """All but the prompt's, unless the branch wants to keep them."""
+        if not branch.bookmarks:
+            reading = self.readings[branch.id]
+            reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
+
+    def stand_beside(self, leader: Branch, branch: Branch) -> None:
+        """Let a branch that has read nothing stand where `leader` stood at the end of the same prompt, if it knows."""
+        lead = self.readings.get(leader.id)
+        if lead is not None and branch.num_prompt in lead.anchors and self.held(leader) >= branch.num_prompt:
+            self.open(branch)
+            self._follow(leader, branch, branch.num_prompt)
+
+    def _keep_logprobs(self, branch: Branch, start: int, hidden_nD: Tensor) -> None:
+        """The log-probabilities of the tokens behind these rows, as far as they were drawn."""
+        known = branch.num_prompt + len(self.readings[branch.id].values)
+        before_D = self.readings[branch.id].anchors.get(start)
+        if known == start and before_D is not None:
+            self._score_rows(branch, start - 1, before_D[None])
+            known += 1
+        first, last = max(start, known - 1), min(start + len(hidden_nD), len(branch.tokens) - 1)
+        if first < last:
+            self._score_rows(branch, first, hidden_nD[first - start : last - start])
+
+    def _score_rows(self, branch: Branch, first: int, hidden_nD: Tensor) -> None:
+        targets = branch.tokens[first + 1 : first + 1 + len(hidden_nD)]
+        branch.ledger.model(self.role).flops += len(targets) * self.runner.costs.logits
+        self._keep_values(branch, first + 1, token_logprobs(self.runner, hidden_nD, targets))
+
     def _keep_values(self, branch: Branch, start: int, values: Sequence[float]) -> None:
         kept = self.readings[branch.id].values
         for position, value in enumerate(values, start):
@@ -354,16 +397,6 @@ class Model:
                 kept.append(value)
 
     def _bill(self, branch: Branch, start: int, count: int) -> None:
-        account, costs = branch.ledger.model(self.role), self.runner.costs
+        account, costs = branch.ledger.model(self.role, self.kind), self.runner.costs
         account.tokens += count
         account.flops += count * (costs.row + costs.context * (start + (count + 1) / 2))
-
-
-def _chunk(branch: Branch, start: int, count: int, pages: Sequence[int], draft: Draft | None) -> Chunk:
-    tokens = branch.tokens[start : start + count]
-    if draft is None:
-        return Chunk(tokens, start, pages)
-    if is_chain(draft.parents):
-        return Chunk([*tokens, *draft.tokens], start, pages)
-    assert count == 1, "a tree stands behind one row"
-    return Chunk([*tokens, *draft.tokens], start, pages, (-1, *(parent + 1 for parent in draft.parents)))

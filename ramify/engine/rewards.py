@@ -1,11 +1,12 @@
-"""Showing branches to a reward: builds the views, and refuses what is not a finite number."""
+"""Showing branches to a reward: builds the views, and refuses what is no number. -inf says: this cannot be."""
 
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 
 from ramify.core.errors import RewardError
-from ramify.core.protocols import Codec, Reward, View
+from ramify.core.protocols import Codec, Combined, Judged, Reward, View
 from ramify.core.types import Branch
 from ramify.engine.ending import text_of
 from ramify.engine.model import Model
@@ -30,13 +31,39 @@ def view(branch: Branch, codec: Codec, model: Model | None, texts: dict[tuple[in
     return View(branch, texts[prompt], text_of(branch, codec), values)
 
 
+def combined(reward: Combined, parts: Sequence[Sequence[float]], count: int) -> list[float]:
+    """One score a branch from those of the parts.
+
+    Raises:
+        RewardError: `combine` raised, or returned something that is no number.
+    """
+    return [
+        _number(reward.name, lambda b=b: reward.combine([part[b] for part in parts]), f"branch {b}")  # type: ignore[misc]
+        for b in range(count)
+    ]
+
+
+def judged(reward: Judged, answers: Sequence[Sequence[float]]) -> list[float]:
+    """One score a branch from the log-probabilities of the answers.
+
+    Raises:
+        RewardError: `score` raised, or returned something that is no number.
+    """
+    return [_number(reward.name, lambda a=a: reward.score(a), f"log-probabilities {a}") for a in answers]  # type: ignore[misc]
+
+
 def _score(shown: View, reward: Reward) -> float:
+    done = shown.branch.done
+    return _number(reward.name, lambda: reward.final(shown) if done else reward.partial(shown), repr(shown.text[-60:]))
+
+
+def _number(name: str, make: Callable[[], float], of: str) -> float:
     try:
-        score = reward.final(shown) if shown.branch.done else reward.partial(shown)
+        score = make()
     except Exception as error:
-        raise RewardError(f"reward {reward.name!r} raised {type(error).__name__}: {error}") from error
-    if not (isinstance(score, Real) and abs(score) <= sys.float_info.max):
+        raise RewardError(f"reward {name!r} raised {type(error).__name__}: {error}") from error
+    if not (isinstance(score, Real) and (abs(score) <= sys.float_info.max or score == -math.inf)):
         raise RewardError(
-            f"reward {reward.name!r} returned {score!r} for {shown.text[-60:]!r}; a finite number is expected"
+            f"reward {name!r} returned {score!r} for {of}; a finite number is expected, or -inf for what cannot be"
         )
     return float(score)

@@ -1,14 +1,18 @@
-"""One search under the driver: what it wants now, which branches are its own, what it may spend, what became of it."""
+"""One search under the driver: what it wants now, which branches are its own, what it may spend, what became of it.
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+A search may run others (`Together`). Such a family has one ledger, one tree and one budget: its root's.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
 from ramify.core.errors import BadInput
 from ramify.core.ledger import Ledger
-from ramify.core.protocols import Reward
-from ramify.core.types import Branch, Budget, Selection
+from ramify.core.protocols import AnyReward
+from ramify.core.types import Branch, Budget, Prompt, Selection
 from ramify.core.wants import Advance, Finish, Marker, Room, Score, Search, Tokens, Until, Want
 
 
@@ -26,7 +30,7 @@ class Session:
     """A submitted search. `result` or `error` is set when it is over."""
 
     search: Search[Selection]
-    reward: Reward | None = None
+    reward: AnyReward | None = None
     budget: Budget = field(default_factory=Budget)
     reserve: int = 0  # pages kept for it while it runs
     width: int = 1  # branches it is expected to hold
@@ -39,6 +43,51 @@ class Session:
     started: float | None = None
     goals: dict[Branch, int] = field(default_factory=dict)  # of the current Advance: lengths to reach
     starts: dict[Branch, int] = field(default_factory=dict)  # and lengths when it began
+    parent: "Session | None" = None
+    children: list["Session"] = field(default_factory=list)  # of the current Together
+    forked: list[tuple[Prompt, int]] = field(default_factory=list)  # prompts, and how often each was forked
+    prompts: set[tuple[int, ...]] = field(default_factory=set)  # prompts that were billed
+
+    @property
+    def root(self) -> "Session":
+        """The search that was submitted."""
+        return self if self.parent is None else self.parent.root
+
+    def family(self) -> Iterator["Session"]:
+        """Itself and the searches that it runs, and theirs."""
+        yield self
+        for child in self.children:
+            yield from child.family()
+
+    def spawn(self, searches: Sequence[Search[Selection]]) -> None:
+        """Let it run searches: each with an even share of its pages, and everything else in common."""
+        pages = self.budget.pages
+        share = pages if pages is None else max(1, pages // max(1, len(searches)))
+        budget = replace(self.budget, pages=share)
+        self.children = [
+            Session(search, self.reward, budget, ledger=self.ledger, tree=self.tree, parent=self) for search in searches
+        ]
+
+    def adopt(self, branch: Branch) -> None:
+        """A branch of its own: also its ancestors'."""
+        self.branches[branch.id] = branch
+        self.tree[branch.id] = self.tree.get(branch.id) or TreeNode(branch)
+        if self.parent is not None:
+            self.parent.adopt(branch)
+
+    def disown(self, branch: Branch) -> None:
+        """It was dropped."""
+        self.branches.pop(branch.id, None)
+        if self.parent is not None:
+            self.parent.disown(branch)
+
+    def fork_count(self, prompt: Prompt) -> int:
+        """How often a prompt was forked."""
+        return next((count for known, count in self.forked if known == prompt), 0)
+
+    def note_forked(self, prompt: Prompt, count: int) -> None:
+        """Forking it again goes on from there."""
+        self.forked = [(known, n) for known, n in self.forked if known != prompt] + [(prompt, count)]
 
     @property
     def fresh(self) -> bool:
@@ -59,6 +108,11 @@ class Session:
                 raise BadInput("search", f"it returned {end.value!r}, which is no Selection") from None
             self.want, self.result = None, end.value
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return 0.0 if self.started is None else perf_counter() - self.started
+
     def begin(self) -> None:
         """Start the clock and take the first want."""
         self.started = perf_counter()
@@ -70,8 +124,7 @@ class Session:
             self.search.close()
         except Exception as error:
             self.error = self.error or error
-        if self.started is not None:
-            self.ledger.seconds = perf_counter() - self.started
+        self.ledger.seconds = self.root.elapsed
 
     def own(self, branches: Iterable[Branch]) -> None:
         """Refuse branches that are not its own, or not any more.
@@ -85,27 +138,37 @@ class Session:
 
     def aim(self, want: Advance, room: int) -> None:
         """Note how far each branch is to go; `room` is what `Room` came to."""
+        for branch in want.branches:
+            branch.writer = want.by
         self.goals = {b: _goal(b, want.until, room) for b in want.branches if not b.done}
         self.starts = {b: len(b.tokens) for b in self.goals}
 
-    def pending(self) -> dict[Branch, int]:
-        """The branches that are to draw next, and by how many tokens they may grow; those that the budget has no token
-        for finish."""
+    def left(self) -> dict[Branch, int]:
+        """The branches of the current Advance that have not arrived, and by how many tokens they may grow."""
         if not isinstance(self.want, Advance):
             return {}
-        left = {b: goal - len(b.tokens) for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal}
+        return {b: goal - len(b.tokens) for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal}
+
+    def pending(self) -> dict[Branch, int]:
+        """The family's branches that are to draw next, and by how many tokens they may grow; those that the budget has
+        no token for finish."""
+        left = {b: most for s in self.family() if not s.over for b, most in s.left().items()}
+        if left and self.budget.spent(self.ledger, self.elapsed):
+            return _finished(left)
+        if self.budget.draft_tokens is not None and self.ledger.draft_tokens >= self.budget.draft_tokens:
+            for branch in self.branches.values():
+                branch.speculate = False
         return left if self.budget.tokens is None else self._within_budget(left, self.budget.tokens)
 
     def _within_budget(self, left: dict[Branch, int], tokens: int) -> dict[Branch, int]:
         # token by token together, so that who gets the last ones does not depend on who found room in which step
-        grown = {b: len(b.tokens) - self.starts[b] for b in left}
+        starts = {b: start for s in self.family() for b, start in s.starts.items()}
+        grown = {b: len(b.tokens) - starts[b] for b in left}
         level = min(grown.values(), default=0)
         behind = {b: most for b, most in left.items() if grown[b] == level}
         spare = tokens - self.ledger.generated_tokens
         if len(behind) == len(left) > spare:
-            for branch in left:
-                branch.finish = "budget"
-            return {}
+            return _finished(left)
         # as far as all can get: what the budget has, and what those ahead have already
         reach = (spare + sum(grown.values())) // max(1, len(left))
         return {b: min(most, max(1, reach - level)) for b, most in behind.items()}
@@ -119,9 +182,21 @@ class Session:
         for branch, score in scores.items():
             self.tree[branch.id].score = score
 
+    def last_scores(self, branches: Sequence[Branch]) -> dict[Branch, float]:
+        """What a search gets that cannot pay for scores: the last ones, -inf where there is none; nobody goes on."""
+        _finished({b: 0 for b in branches if not b.done})
+        known = {b: self.tree[b.id].score for b in branches}
+        return {b: -math.inf if score is None else score for b, score in known.items()}
+
     def note_end(self, branch: Branch, *, dropped: bool) -> None:
         """Remember why a branch ended."""
         self.tree[branch.id].ended = branch.finish or ("rejected" if dropped else "unfinished")
+
+
+def _finished(left: dict[Branch, int]) -> dict[Branch, int]:
+    for branch in left:
+        branch.finish = "budget"
+    return {}
 
 
 def _goal(branch: Branch, until: Until, room: int) -> int:
@@ -130,6 +205,8 @@ def _goal(branch: Branch, until: Until, room: int) -> int:
             return len(branch.tokens) + count
         case Room():
             return len(branch.tokens) + room
+        case Marker(most=most) if most is not None:
+            return min(branch.max_length, len(branch.tokens) + most)
         case Finish() | Marker():
             return branch.max_length
 

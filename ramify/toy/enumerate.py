@@ -6,6 +6,7 @@ masses of what was drawn. It runs through the very function that users run: only
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ramify.core.types import Branch
@@ -31,6 +32,14 @@ class Tape:
     def choose(self, masses: Sequence[float]) -> int:
         """A prescribed outcome of any other draw, of the given masses."""
         return self._take(list(masses), None)
+
+    def toss(self, address: int, key: Sequence[int], cuts: Sequence[float]) -> float:
+        """A prescribed interval between the cuts: its middle, with its length as probability."""
+        ends = [0.0, *cuts, 1.0]
+        if any(a > b for a, b in pairwise(ends)):
+            raise ValueError(f"cuts are sorted points in [0, 1], not {list(cuts)}")
+        index = self._take([b - a for a, b in pairwise(ends)], None)
+        return (ends[index] + ends[index + 1]) / 2
 
     def _take(self, masses: list[float], ids: list[int] | None) -> int:
         support = [i for i, mass in enumerate(masses) if mass > 0]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ramify.core.types import WHOLE, Skip
-from ramify.engine.model import Model
+from ramify.engine.model import Model, Scores
 from ramify.engine.runner import Chunk, Costs, DecoderConfig, Rolling
 from ramify.kv.pages import Copy
 from ramify.toy.model import ToyCodec, ToyModel
@@ -81,7 +81,9 @@ def _seen(chunk: Chunk) -> Iterator[list[int]]:
         yield [*range(chunk.start), *(chunk.start + at for at in reversed(path))]
 
 
-def toy_model(role: str = "target", model: ToyModel | None = None, *, scores: bool = False, **sizes: int) -> Model:
+def toy_model(
+    role: str = "target", model: ToyModel | None = None, *, scores: Scores | bool = False, **sizes: int
+) -> Model:
     """A toy behind the engine's `Model`; `sizes` are num_pages, page_size, max_positions."""
     model = model or ToyModel()
     return Model(role, ToyRunner(model, **sizes), ToyCodec(model.vocab_size, begin=1), scores=scores)

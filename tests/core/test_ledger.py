@@ -20,6 +20,7 @@ def test_adding_sums_counts_and_keeps_the_larger_peak() -> None:
         "recomputed_tokens": 4,
         "peak_kv_bytes": 30,
         "peak_unshared_kv_bytes": 60,
+        "kv_sharing": 0.5,
         "forks": 4,
         "pages_copied": 4,
         "target_tokens": 12,

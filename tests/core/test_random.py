@@ -7,7 +7,7 @@ import pytest
 
 from ramify.core.random import Purpose, child_address, root_address, uniform
 
-PURPOSES: tuple[Purpose, ...] = ("token", "accept", "residual", "draft", "resample")
+PURPOSES: tuple[Purpose, ...] = ("token", "accept", "residual", "draft", "toss")
 FALSE_ALARM = 1e-6  # of each statistical test here, which draws the same numbers every time
 
 

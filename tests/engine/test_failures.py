@@ -148,7 +148,7 @@ class Wrong:
     final = partial
 
 
-@pytest.mark.parametrize("answer", [math.nan, math.inf, -math.inf, None, "0.5", [1.0], 1j, 10**400], ids=repr)
+@pytest.mark.parametrize("answer", [math.nan, math.inf, None, "0.5", [1.0], 1j, 10**400], ids=repr)
 def test_a_reward_that_is_no_finite_number(answer: Any) -> None:
     beside(good(), "reward 'wrong' returned", RewardError, reward=Wrong(answer))
 

@@ -1,0 +1,46 @@
+"""What a model knows of a branch beside its pages, and what a step's worth of catching up comes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ramify.core.types import Branch
+from ramify.engine.drafts import Draft, is_chain
+from ramify.engine.runner import Chunk
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one model knows of one branch, beside its pages."""
+
+    anchors: dict[int, Tensor] = field(default_factory=dict)  # length -> hidden row of its last token: prompt, latest
+    values: list[float] = field(default_factory=list)  # a reward model's, one a generated token
+    furthest: int = 0  # most tokens ever read: below it, reading is reading again
+    published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """A step of catching up: who reads how many rows, who follows whom, and how many rows are left of the budget."""
+
+    reading: Sequence[tuple[Branch, int]]
+    followers: Sequence[tuple[Branch, Branch, int, int]]  # (leader, follower, length the leader reads to, shared)
+    rows_left: int
+
+    def group(self, leader: Branch) -> list[Branch] | None:
+        """The branches that read what a leader reads and want nothing else; None if one of its followers differs."""
+        mine = [(follower, length) for other, follower, _, length in self.followers if other is leader]
+        alike = all(length == len(leader.tokens) == len(follower.tokens) for follower, length in mine)
+        return [follower for follower, _ in mine] if alike else None
+
+
+def chunk_of(branch: Branch, start: int, count: int, pages: Sequence[int], draft: Draft | None) -> Chunk:
+    """The rows that a branch reads in a step, with its draft behind them."""
+    tokens = branch.tokens[start : start + count]
+    if draft is None:
+        return Chunk(tokens, start, pages)
+    if is_chain(draft.parents):
+        return Chunk([*tokens, *draft.tokens], start, pages)
+    assert count == 1, "a tree stands behind one row"
+    return Chunk([*tokens, *draft.tokens], start, pages, (-1, *(parent + 1 for parent in draft.parents)))

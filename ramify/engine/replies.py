@@ -1,0 +1,140 @@
+"""Answers to what a search wants, where no step of the driver is needed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ramify.core.errors import BadInput
+from ramify.core.protocols import Extract
+from ramify.core.random import address_at
+from ramify.core.types import Branch, Prompt
+from ramify.core.wants import Answers, Append, Ask, Drop, Fork, Rephrase, Texts, Toss, Truncate, Want
+from ramify.engine.ending import text_of
+from ramify.engine.engine import Engine
+from ramify.engine.memory import Memory
+from ramify.engine.model import Model
+from ramify.engine.session import Session
+
+
+class Replies:
+    """The verbs as searches use them: only on branches of their own, on their own ledger."""
+
+    def __init__(self, engine: Engine, memory: Memory, extract: Extract) -> None:
+        self.engine, self.memory, self.extract = engine, memory, extract
+
+    def reply(self, session: Session, want: Want | None) -> Any:
+        """What a want is answered with.
+
+        Raises:
+            BadInput: it is no want, or names a branch that is not the search's.
+        """
+        codec = self.engine.target.codec
+        match want:
+            case Fork(source, n, temperature):
+                return self._fork(session, source, n, temperature)
+            case Truncate(branch, length):
+                session.own([branch])
+                return self.engine.truncate(branch, length)
+            case Drop(branches):
+                return self._drop(session, list(branches))
+            case Answers(branches):
+                return {b: self.extract(text_of(b, codec)) for b in branches}
+            case Texts(branches):
+                return {b: text_of(b, codec) for b in branches}
+            case Append(branch, text):
+                session.own([branch])
+                return self.engine.append(branch, text)
+            case Rephrase(prompt, texts):
+                return [self._rephrased(prompt, text, i) for i, text in enumerate(texts)]
+            case Toss(source, key, cuts):
+                return self.engine.toss(source.address, key, cuts)
+            case Ask() as question:
+                return self._ask(session, question)
+            case other:
+                raise BadInput("search", f"it yielded {other!r}, which is no want")
+
+    def _fork(self, session: Session, source: Prompt | Branch, n: int, temperature: float | None) -> list[Branch]:
+        if isinstance(source, Branch):
+            session.own([source])
+            children = self.engine.fork(source, n, temperature)
+        else:
+            root = self._root(session, source)
+            try:
+                root.forks = session.fork_count(source)
+                children = self.engine.fork(root, n, temperature)
+                session.note_forked(source, root.forks)
+            finally:
+                self.engine.drop([root])
+        for child in children:
+            session.adopt(child)
+        return children
+
+    def _root(self, session: Session, prompt: Prompt) -> Branch:
+        """A branch at the prompt's end, read at once only if somebody wants the prompt's log-probabilities."""
+        if prompt.sampling.prompt_logprobs is None:
+            root = self.engine.open(prompt, session.ledger)
+        else:
+            root = self.memory.with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
+        known = tuple(root.tokens)
+        if known in session.root.prompts:  # billed, and perhaps read by a branch that still stands there
+            session.ledger.prompt_tokens -= root.num_prompt
+            self._stand_beside(session.root, root)
+        session.root.prompts.add(known)
+        return root
+
+    def _stand_beside(self, session: Session, root: Branch) -> None:
+        for model in self.engine.models:
+            for branch in session.branches.values():
+                if branch.num_prompt == root.num_prompt and branch.tokens[: root.num_prompt] == root.tokens:
+                    model.stand_beside(branch, root)
+                    if model.holds(root):
+                        break
+
+    def _drop(self, session: Session, branches: Sequence[Branch]) -> None:
+        self.memory.note_peak(session.root)
+        own = [b for b in branches if b.alive]
+        session.own(own)
+        for branch in own:
+            session.note_end(branch, dropped=True)
+            session.disown(branch)
+        self.engine.drop(own)
+        self.memory.came_back()
+
+    def _rephrased(self, prompt: Prompt, text: str, index: int) -> Prompt:
+        tokens = tuple(self.engine.target.codec.encode(text))
+        return replace(prompt, tokens=tokens, text=text, request=address_at(prompt.address, index))
+
+    def _ask(self, session: Session, want: Ask) -> list[list[float]]:
+        session.own([source for source in want.sources if isinstance(source, Branch)])
+        opened = list[Branch]()
+        try:
+            sources = list[Branch]()
+            for source in want.sources:
+                if isinstance(source, Prompt):
+                    opened.append(self.engine.open(source, session.ledger))
+                    sources.append(opened[-1])
+                else:
+                    sources.append(source)
+            model = self.engine.guidance.model(want.by)
+            return self.memory.with_room(
+                lambda: self.engine.ask(sources, want.question, want.choices, want.by), sources, model
+            )
+        finally:
+            self.engine.drop(opened)
+
+
+def affords(session: Session, branches: Sequence[Branch], models: Sequence[Model]) -> bool:
+    """Whether the budget for reward tokens pays for a look at these branches: what siblings share counts once."""
+    most = session.budget.reward_tokens
+    if most is None:
+        return True
+    unread = set[tuple[str, int, int]]()
+    for model in models:
+        for branch in branches:
+            held = model.held(branch) if model.holds(branch) else 0
+            path = 0
+            for position, token in enumerate(branch.tokens):
+                path = hash((path, token))
+                if position >= held:
+                    unread.add((model.role, position, path))
+    return session.ledger.reward_tokens + len(unread) <= most
