@@ -11,9 +11,9 @@ approaches it). Verdun et al., "Soft Best-of-n Sampling for Model Alignment", ar
     soft         of n draws, number i with chance ~ exp(r_i / beta); beta -> 0 is best-of-n, n -> oo is tilted
 
 KL(best-of-n || p) <= log n - (n-1)/n, with equality as all p(y) go to zero. Texts of a memoryless language of length m
-have r = the sum over letters; best-of-n with n = exp(m delta) then reaches, per letter, the reward of the tilted letters
-of KL delta as m grows. Everything is in nats and float64. Departure: the soft law's temperature is called beta, as
-elsewhere here.
+have r = the sum over letters; best-of-n with n = exp(m delta) then reaches, per letter, the reward of the tilted
+letters of KL delta as m grows. Everything is in nats and float64. Departure: the soft law's temperature is called
+beta, as elsewhere here.
 """
 
 import math
@@ -102,7 +102,7 @@ def best_of_n(p: Sequence[float], r: Sequence[float], n: float) -> Law:
     p_Y, r_Y = _language(p, r)
     finite("n", n, 1.0)
     level_L, where_Y = np.unique(r_Y, return_inverse=True)
-    mass_L = np.bincount(where_Y, weights=p_Y, minlength=len(level_L))
+    mass_L = np.bincount(where_Y, weights=p_Y, minlength=len(level_L)).astype(np.float64)
     best_L = _level_law(mass_L, n)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(p_Y > 0, best_L[where_Y] * p_Y / mass_L[where_Y], 0.0)
@@ -136,7 +136,7 @@ def soft_best_of_n(p: Sequence[float], r: Sequence[float], n: int, beta: float) 
         ways = math.lgamma(n + 1) - sum(math.lgamma(c + 1) for c in copies)
         pick = copies_Y[here] * np.exp((r_Y[here] - r_Y[here].max()) / beta)
         law_Y[here] += math.exp(ways + float(copies_Y[here] @ logp_Y[here])) * pick / pick.sum()
-    return law_Y / law_Y.sum()
+    return np.asarray(law_Y / law_Y.sum())
 
 
 def win_rate(q: Sequence[float], p: Sequence[float], r: Sequence[float]) -> float:

@@ -6,8 +6,8 @@ Language Monkeys: Scaling Inference Compute with Repeated Sampling", arXiv:2407.
     n samples of a problem     c of them correct     k samples that coverage is asked for, k <= n
     a, b of  log coverage(k) = a k^b,  a < 0;  b < 0 where coverage grows
 
-The estimator 1 - C(n-c, k) / C(n, k) is the share of the size-k subsets of the n samples that hold a correct one, so its
-mean is 1 - (1-p)^k exactly. The power law is a description of measured curves, not a theorem: trust it near the data.
+The estimator 1 - C(n-c, k) / C(n, k) is the share of the size-k subsets of the n samples that hold a correct one, so
+its mean is 1 - (1-p)^k exactly. The power law describes measured curves and is no theorem: trust it near the data.
 """
 
 import math

@@ -13,8 +13,8 @@ Q_D(v|y) = 1/(2t) sum pi_G(y|v), each plays
 
     pi(t+1) ~ exp((Q(t) + lambda log pi(1)) / (1 / (eta t) + lambda))
 
-Average regret then falls like log(t) / t (the smaller lambda, the slower the policies settle), and the limit satisfies pi_G(y|v) ~ pi_G(1)(y|v) exp(pi_D(v|y) / (2 lambda_G))
-and the same for pi_D. lambda to infinity keeps the initial policies.
+Average regret then falls like log(t) / t, and in the limit pi_G(y|v) ~ pi_G(1)(y|v) exp(pi_D(v|y) / (2 lambda_G)),
+and the same for pi_D. lambda to infinity keeps the initial policies; the smaller it is, the slower they settle.
 Departure: candidates are ranked by pi_G(y|correct) * pi_D(correct|y); the paper reports each of the two by itself.
 Both are in the result.
 """

@@ -8,8 +8,8 @@ arXiv:2510.24801 (a ranking by peers, weighted by reputation).
     w_J      reputation's weight of judge J
 
 theta maximises  sum w_J [s log sigma + (1-s) log (1-sigma)]  plus `prior` wins and `prior` losses of every candidate
-against one of strength 0, so that who wins always stays finite and who was never compared has that one's strength. The objective is
-strictly concave: Newton's steps, halved until they improve, find its one maximum.
+against an imaginary one of strength 0, so that who always wins stays finite and who was never compared is as strong as
+that one. The objective is strictly concave: Newton's steps, halved until they improve, find its one maximum.
 
 A judge's reputation is the share of its judgements, each counted by how decided judge and ranking are, that the ranking
 agrees with (with one imaginary judgement of each kind): 1/2 for a coin, 0 for one who turns everything around. Weights

@@ -25,6 +25,7 @@ def test_maximum_by_grid() -> None:
     def posterior(q: float) -> float:
         chances = zip(beats, ANCHORS, strict=True)
         return sum(s * math.log(PHI(q - a)) + (1 - s) * math.log(PHI(a - q)) for s, a in chances) - (q - 0.2) ** 2 / 8
+
     best = max((k / 1000 for k in range(-4000, 4001)), key=posterior)
     assert anchored_score(beats, ANCHORS, prior_mean=0.2, prior_sd=2.0) == pytest.approx(best, abs=1e-3)
 

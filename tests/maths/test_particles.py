@@ -117,7 +117,7 @@ def test_weights_that_are_none(logweights: list[float], says: str) -> None:
 def test_bad_input(name: str) -> None:
     with pytest.raises(BadInput, match="n: "):
         SCHEMES[name]([1.0], 0)
-    with pytest.raises(BadInput, match="sum to 0.9"):
+    with pytest.raises(BadInput, match=r"sum to 0\.9"):
         SCHEMES[name]([0.5, 0.4], 2)
     with pytest.raises(BadInput, match="number 1 is NaN"):
         SCHEMES[name]([0.5, math.nan], 2)
