@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ramify.core.ledger import Ledger
-from ramify.core.protocols import Codec, Reward
+from ramify.core.protocols import AnyReward, Codec
 from ramify.core.strict import whole
 from ramify.core.types import Branch
 from ramify.engine.ending import text_of
@@ -20,7 +20,7 @@ class Owner(Protocol):
     @property
     def tokenizer(self) -> Codec: ...
 
-    def reward(self, wish: Any) -> Reward: ...
+    def reward(self, wish: Any) -> AnyReward: ...
 
 
 class Handle:

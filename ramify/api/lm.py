@@ -9,43 +9,45 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import torch
 
+from ramify.api.beside import Beside
+from ramify.api.guides import GuideLike, guide_of
 from ramify.api.handle import Handle
 from ramify.api.outcome import result_of
-from ramify.api.sources import BUILTIN_REWARDS, DTYPES, device_of, dtype_of, folder_of
+from ramify.api.rewards import RewardLike, Rewards
+from ramify.api.sources import DTYPES, device_of, dtype_of, folder_of
 from ramify.api.speculate import DraftLike, Speculate, speculation_of
 from ramify.api.steer import SteerLike, steering_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
-from ramify.core.protocols import Method, Reward
+from ramify.core.ledger import Kind
+from ramify.core.protocols import AnyReward, Method
 from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.sampling import Sampling
+from ramify.core.spec import parse
 from ramify.core.strict import finite, from_mapping, keyword_options, whole
-from ramify.core.types import Budget, Prompt
+from ramify.core.types import Budget, Guide, Prompt
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
 from ramify.engine.engine import MAX_BRANCHES, Engine
-from ramify.engine.model import Model
+from ramify.engine.model import Model, Scores
 from ramify.model import checkpoint
 from ramify.model.chat import ChatTemplate
 from ramify.model.generation import GenerationDefaults
 from ramify.model.paged import Mode
 from ramify.model.steering import Steering, install
 from ramify.model.tokenizer import Tokenizer
-from ramify.reward.checker import Checker
-from ramify.reward.logprob import MeanLogprob
-from ramify.reward.outcome import OutcomeReward
-from ramify.reward.process import ProcessReward
+from ramify.search.nested import nested
 from ramify.tasks import extract_answer
 
 SAMPLING_FIELDS = {f.name for f in fields(Sampling)}
 Text = str | Sequence[int] | Sequence[Mapping[str, str]]  # text, token ids, or chat messages
-RewardLike = str | Path | Reward | Callable[[str, str], float]
 
 
 def load(
@@ -134,7 +136,8 @@ class LM:
         wish = Speculate(draft=speculate) if not isinstance(speculate, Speculate | None) else speculate
         self.steering = steering_of(steer, wish)
         self.engine = Engine(self._model("target", folder, steering=self.steering), row_budget=row_budget)
-        self._rewards: dict[str, Reward] = {}
+        self._beside = Beside(self.engine, self.tokenizer, folder, self._model)
+        self._rewards = Rewards(self._beside, self.tokenizer)
         if wish is not None:
             self.engine.speculator = speculation_of(wish, self.engine.target, self._load_draft)
 
@@ -143,10 +146,11 @@ class LM:
 
         Args:
             prompt: text, token ids, or chat messages (rendered with the model's template).
-            method: a name from `ramify methods`.
+            method: a name from `ramify methods`, or one with options: "best-of-n(n=4)".
             **options: the method's own (n, alpha, ...); any field of `Sampling` (temperature, top_p, seed, ...);
-                `reward` ("builtin-prm", "builtin-orm", "logprob", a folder with a value head, a function of (prompt,
-                text), or a Reward), `budget` (a Budget), `extract` (reads the answer off a text), `select`.
+                `reward` ("builtin-prm", "logprob", a folder with a value head, a function of (prompt, text), ...: see
+                `ramify.api.rewards`), `budget` (a Budget), `extract` (reads the answer off a text), `select`, `guide`,
+                and for methods that choose among n candidates `each` (a method that makes each of them).
 
         Raises:
             UnknownName: the method, an option or the reward is unknown. BadInput: a value is out of range.
@@ -165,6 +169,7 @@ class LM:
         seed: int | None = None,
         extract: Callable[[str], Any] = extract_answer,
         speculate: bool = True,
+        guide: GuideLike | None = None,
         progress: Progress | None = None,
         **options: Any,
     ) -> list[Result]:
@@ -176,17 +181,18 @@ class LM:
         """
         if isinstance(prompts, str) or not isinstance(prompts, Sequence):
             raise BadInput("prompts", f"a list of prompts is expected, not {prompts!r}; `search` takes one")
-        chosen: Method = lookup("method", method)
-        sampling, own = self._options(chosen, options)
+        chosen, sampling, own = self._chosen(method, options)
         rewards = self._rewards_of(chosen, reward, len(prompts))
         if any(r is not None and r.needs_logprobs for r in rewards) and sampling.logprobs is None:
             sampling = replace(sampling, logprobs=0)
-        seed, budget = _seed(seed), self._budget(chosen, budget)
+        seed, budget, shaping = _seed(seed), self._budget(chosen, budget), self._guide(guide, speculate)
         driver = Driver(self.engine, extract)
         sessions = []
         for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
             source = text if isinstance(text, str) else None
-            prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, text=source, speculate=speculate)
+            prompt = Prompt(
+                tuple(self.encode(text)), sampling, seed + i, text=source, speculate=speculate, guide=shaping
+            )
             reserve = budget.pages or 0 if chosen.uses_room else 0
             search, width = chosen.run(prompt, **own), own.get("n", 1)
             sessions.append(driver.submit(search, reward=judge, budget=budget, reserve=reserve, width=width))
@@ -219,18 +225,13 @@ class LM:
             raise BadInput("prompt", "a text, token ids, or chat messages (dicts with role and content) are expected")
         return ids
 
-    def reward(self, wish: RewardLike) -> Reward:
-        """The reward behind a name, a folder or a function; a reward model is loaded once."""
-        if isinstance(wish, str | Path):
-            key = str(wish)
-            if key not in self._rewards:
-                self._rewards[key] = self._load_reward(key)
-            return self._rewards[key]
-        if hasattr(wish, "partial") and hasattr(wish, "final"):
-            return wish  # type: ignore[return-value]
-        if callable(wish):
-            return Checker(wish)
-        raise BadInput("reward", f"{wish!r} is neither a name, nor a folder, nor a function of (prompt, text)")
+    def reward(self, wish: RewardLike) -> AnyReward:
+        """The reward behind a name, a folder or a function (see `ramify.api.rewards`); a model is loaded once."""
+        return self._rewards(wish)
+
+    def guide(self, wish: GuideLike) -> Guide:
+        """The guide behind a line as in "genarm(arms=builtin-arm, weights=1.0)"; its models are loaded once."""
+        return guide_of(wish, self._beside)
 
     def check(self) -> None:
         """Audit the books (see `Engine.check`)."""
@@ -249,16 +250,17 @@ class LM:
         if unlike := self.tokenizer.disagreement(Tokenizer.load(folder)):
             remedy = f"A draft speaks the target's tokens ({unlike}); train one (ramify train draft), or take 'ngram'."
             raise Incompatible(f"draft {str(wish)!r}", f"target {str(self.folder)!r}", remedy)
-        return self._model("draft", folder, layers=layers)
+        return self._model("draft", folder, layers=layers, kind="draft")
 
     def _model(
         self,
         role: str,
         folder: Path,
         *,
-        scores: bool = False,
+        scores: Scores | bool = False,
         layers: int | None = None,
         steering: Steering | None = None,
+        kind: Kind | None = None,
     ) -> Model:
         loaded = checkpoint.load(folder, self.dtype, self.device, context=self._context)
         if steering is not None:
@@ -279,30 +281,13 @@ class LM:
                 raise
             gib = self._kv_bytes / 2**30
             raise BadInput("kv_gib", f"{gib:g} GiB for pages are more than there is; lower it") from error
-        if scores and loaded.head is None:
+        if scores == "value" and loaded.head is None:
             raise CheckpointError(f"reward {role!r}: the folder has no value head (score.weight)")
-        return Model(role, runner, self.tokenizer, scores=scores)
-
-    def _load_reward(self, name: str) -> Reward:
-        if name == "logprob":
-            return MeanLogprob()
-        folder = BUILTIN_REWARDS.get(name, Path(name))
-        if not folder.is_dir():
-            raise UnknownName("reward", name, [*BUILTIN_REWARDS, "logprob", "a folder"])
-        if unlike := self.tokenizer.disagreement(Tokenizer.load(folder)):
-            remedy = (
-                f"A reward reads the target's tokens ({unlike}); take one of this tokenizer, or a function of the text."
-            )
-            raise Incompatible(f"reward {name!r}", f"target {str(self.folder)!r}", remedy)
-        self.engine.others[name] = self._model(name, folder, scores=True)
-        kind = str(checkpoint.read_json(folder / "config.json").get("architectures", ""))
-        if "TokenClassification" in kind:
-            return ProcessReward(name, name, self.tokenizer)
-        return OutcomeReward(name, name)
+        return Model(role, runner, self.tokenizer, scores=scores, kind=kind)
 
     def _rewards_of(
         self, method: Method, wish: RewardLike | Sequence[RewardLike] | None, count: int
-    ) -> list[Reward | None]:
+    ) -> list[AnyReward | None]:
         if wish is None:
             if method.uses_reward:
                 raise BadInput(
@@ -315,13 +300,35 @@ class LM:
             raise BadInput("reward", f"{len(wish)} rewards for {count} prompts")
         return [self.reward(w) for w in wish]
 
+    def _chosen(self, method: str, options: Mapping[str, Any]) -> tuple[Method, Sampling, dict[str, Any]]:
+        """The method that is asked for, the sampling, and the method's own options."""
+        name, written = parse(method, "method") if "(" in str(method) else (method, {})
+        if both := sorted(written.keys() & options.keys()):
+            raise BadInput(both[0], f"it is given in {method!r} and beside it")
+        chosen, wishes = lookup("method", name), written | dict(options)
+        sampling, own = self._options(chosen, wishes)
+        if "each" in own:
+            inner, other, inner_own = self._chosen(own["each"], {})
+            if other != from_mapping(Sampling, self.defaults.sampling_options()):
+                raise BadInput("each", "sampling is given once, beside the outer method")
+            chosen = replace(
+                chosen,
+                run=nested,
+                uses_reward=chosen.uses_reward or inner.uses_reward,
+                uses_room=inner.uses_room,
+            )
+            own = {"n": own["n"], "select": own["select"], "each": partial(inner.run, **inner_own)}
+        return chosen, sampling, own
+
     def _options(self, method: Method, options: Mapping[str, Any]) -> tuple[Sampling, dict[str, Any]]:
         known = keyword_options(method.run)
-        own = {name: value for name, value in options.items() if name in known}
+        outer = {"each"} if method.select is not None and "n" in known else set()
+        own = {name: value for name, value in options.items() if name in known or name in outer}
         wish = {name: value for name, value in options.items() if name in SAMPLING_FIELDS and name not in own}
         for name in options:
             if name not in own and name not in wish:
-                raise UnknownName("option", name, [*known, *SAMPLING_FIELDS, "reward", "budget", "seed", "extract"])
+                others = ("reward", "budget", "seed", "extract", "guide")
+                raise UnknownName("option", name, [*known, *outer, *SAMPLING_FIELDS, *others])
         if "n" in known:
             own["n"] = whole("n", own.get("n", known["n"].default), 1, MAX_BRANCHES - len(self.engine.branches))
         if method.select is not None:
@@ -329,7 +336,20 @@ class LM:
             own["select"] = lookup("select", rule) if isinstance(rule, str) else rule
             if not callable(own["select"]):
                 raise BadInput("select", f"{rule!r} is neither a name nor a function of ended candidates")
+        for field in method.models:
+            if (model := own.get(field, known[field].default)) is not None:
+                own[field] = self._beside.writer(model, field)
         return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
+
+    def _guide(self, wish: GuideLike | None, speculate: bool) -> Guide | None:
+        if wish is None:
+            return None
+        if speculate and self.engine.speculator is not None:
+            remedy = (
+                "A draft is verified by the target's own laws; search with speculate=False, or load without a draft."
+            )
+            raise Incompatible("guide", "speculate", remedy)
+        return self.guide(wish)
 
     def _budget(self, method: Method, budget: Budget | None) -> Budget:
         """A method that fills its room needs to know how much that is, whoever runs beside it."""

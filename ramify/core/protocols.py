@@ -1,6 +1,6 @@
 """The seams, each with the laws its implementations must pass (tests/laws runs every registered one through them)."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -127,3 +127,23 @@ class Method:
     example: str = ""  # a command that runs on the built-in models
     models: tuple[str, ...] = ()  # options that name a model (a folder, a hub name, a built-in one)
     size: str | None = "n"  # the option that more compute goes into
+
+
+@dataclass(frozen=True)
+class GuideEntry:
+    """A registered guide: what makes it and what a table says of it.
+
+    make        makes it from keyword options; those in `models` name models (one, or a tuple of several)
+    defaults    what options are if they are left out, where a line may leave them out
+    """
+
+    name: str
+    make: Callable[..., Any]
+    summary: str
+    paper: str
+    law: str
+    options: tuple[str, ...]
+    models: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    needs: str = "nothing"
+    example: str = ""

@@ -20,6 +20,8 @@ class Candidate:
     answer              the final answer read off the text, if the method asked for it
     token_ids           the drawn tokens themselves
     logprobs            their log-probabilities, if asked for
+    weight              its share of the posterior, for methods that return one
+    notes               what a guide noted of each token (nudging: 1 where it was nudged)
     """
 
     text: str
@@ -29,6 +31,8 @@ class Candidate:
     answer: Hashable
     token_ids: tuple[int, ...]
     logprobs: tuple[TokenLogprob, ...] = ()
+    weight: float | None = None
+    notes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class TreeBranch:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished search: `best` among `candidates`, the trace of its rounds, the tree of its branches, its account."""
+    """A finished search: `best` among `candidates`, the trace of its rounds, the tree of its branches, its account.
+
+    `log_evidence` estimates the normalising constant of the posterior that the candidates' weights are of.
+    """
 
     best: Candidate
     candidates: tuple[Candidate, ...]
@@ -57,6 +64,7 @@ class Result:
     method: str
     seed: int
     prompt_logprobs: tuple[TokenLogprob | None, ...] = ()
+    log_evidence: float | None = None
 
     @property
     def text(self) -> str:

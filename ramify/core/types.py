@@ -74,6 +74,15 @@ class TokenLogprob:
     drawn: float | None = None
 
 
+@dataclass(frozen=True)
+class Continuation:
+    """A token that may come next: its log-probability (natural logarithm), and whether it would end the branch."""
+
+    token: int
+    logprob: float
+    ends: bool
+
+
 @dataclass(eq=False, slots=True)
 class Branch:
     """A path of tokens. Identity is the branch: two with equal tokens are two. It owns no tensor."""

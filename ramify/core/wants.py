@@ -5,6 +5,8 @@ Advance(live, until)        -> int                  most tokens that any of them
 Score(branches)             -> dict[Branch, float]  by the run's reward; `final` for done ones, `partial` for others
 Answers(branches)           -> dict[Branch, ...]    the final answers read off the texts (None where there is none)
 Texts(branches)             -> dict[Branch, str]    the generated texts
+Likeliest(branches, k)      -> list[list[Continuation]]  the k likeliest next tokens of each
+Extend(branches, tokens)    -> int                  how many got their token, a chosen one each, not drawn
 Append(branch, text)        -> int                  tokens that `text` came to behind the branch's own
 Ask(sources, text, choices) -> list[list[float]]    log-probability of each choice behind each source and a question
 Rephrase(prompt, texts)     -> list[Prompt]         prompts of other texts under the same sampling
@@ -115,6 +117,31 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Likeliest:
+    """The k likeliest next tokens of each branch, by the law that it draws from; likeliest first.
+
+    Tokens that cannot be drawn are left out. No branch may be done. Each search's are read by themselves.
+    """
+
+    branches: Sequence[Branch]
+    k: int
+
+    def __post_init__(self) -> None:
+        whole("likeliest.k", self.k, 1, 1 << 30)
+
+
+@dataclass(frozen=True)
+class Extend:
+    """Put one token behind each branch as if it had been drawn: it counts as generated, and may end the branch.
+
+    Where the budget has not a token for each, none gets one and all finish with "budget".
+    """
+
+    branches: Sequence[Branch]
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Append:
     """Put a text behind a branch that is not done, as if it had been drawn."""
 
@@ -186,5 +213,6 @@ class Together:
     searches: Sequence[Generator[Any, Any, Any]]
 
 
-Want = Fork | Advance | Score | Answers | Texts | Append | Ask | Rephrase | Toss | Truncate | Drop | Together
+Verb = Fork | Advance | Score | Likeliest | Extend | Append | Truncate | Drop
+Want = Verb | Answers | Texts | Ask | Rephrase | Toss | Together
 Search = Generator[Want, Any, T]
