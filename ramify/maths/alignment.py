@@ -85,7 +85,7 @@ def at_kl(p: Sequence[float], r: Sequence[float], delta: float) -> Law:
     if not 0.0 < finite("delta", delta) < most:
         raise BadInput("delta", f"{delta:g} is outside (0, {most:g}), the KL that tilting by this reward can spend")
     low, high = 0.0, 1.0
-    while kl(_tilted(p_Y, r_Y, high).tolist(), p) < delta:
+    while kl(_tilted(p_Y, r_Y, high).tolist(), p) < delta and high < 1e300:  # beyond, only rounding is left to spend
         low, high = high, 2.0 * high
     for _ in range(100):
         middle = (low + high) / 2.0

@@ -46,7 +46,8 @@ def table(
 
 
 def same_length(field: str, values: Sequence[object], length: int) -> None:
-    """
+    """One value for each of `length` things.
+
     Raises:
         BadInput: `values` is not `length` long.
     """

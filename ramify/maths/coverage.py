@@ -18,7 +18,7 @@ from ramify.core.errors import BadInput
 from ramify.core.strict import finite, whole
 from ramify.maths.checks import HUGE, numbers, same_length
 
-MOST = 1 << 40
+MOST = 1 << 24  # samples of a problem
 
 
 @dataclass(frozen=True)

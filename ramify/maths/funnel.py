@@ -17,7 +17,8 @@ second round on "none of these" stands last. It stops when
     exhausted    no option is left
 
 The thresholds are on mass normalised over what is still shown, so they adapt as options leave. At most m rounds of one
-next-token law each, against m yes-or-no questions. Departure: `least` (0, never, by default) is ours.
+next-token law each, against m yes-or-no questions. Departures: `least` (0, never, by default) is ours; `confident`
+follows the authors' description (0.9), while their published code stops behind a pick of low confidence.
 """
 
 import math

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ramify.core.errors import BadInput
 from ramify.core.strict import finite, whole
-from ramify.maths.checks import numbers, same_length
+from ramify.maths.checks import numbers
 
 MOST = 4096  # candidates, judges
 TURNS = 100
@@ -94,7 +94,6 @@ def consensus(
     if reputation is None:
         weights = [1.0] * judges
     else:
-        same_length("reputation", reputation, max(judges, len(reputation)))
         weights = [_weight(rho) for rho in numbers("reputation", reputation, least=judges, low=0.0, high=1.0)]
     for _ in range(TURNS):
         theta = bradley_terry(judgements, num_candidates, weights=weights, prior=prior)
