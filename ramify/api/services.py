@@ -48,6 +48,11 @@ def verify(folder: str | Path | None = None, progress: Watch = lambda name: None
     return list(lookup("proof", "laws")(labs, progress))
 
 
+def verify_search(progress: Watch = lambda name: None) -> list[dict[str, Any]]:
+    """The proofs of every method and guide, one row each; see `ramify.verify.methods.verify_search`."""
+    return list(lookup("proof", "search")(progress))
+
+
 def verify_speculation(
     progress: Watch = lambda name: None,
     *,

@@ -16,7 +16,9 @@ from ramify.cli import options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.parts import PARTS, SAID
 from ramify.cli.terminal import out
+from ramify.core.errors import UnknownName
 from ramify.core.protocols import Method
+from ramify.core.registry import names
 from ramify.core.strict import keyword_options
 from ramify.harness import quantities
 
@@ -41,24 +43,31 @@ FAMILIES = (  # model_type in config.json, what it covers, papers
 
 
 def methods(
+    name: Annotated[str | None, typer.Argument(help="One of them; all if left out.", show_default=False)] = None,
     kind: Annotated[
-        Literal["method", "verifier", "shape", "drafter"],
-        typer.Option(help="method, or a part of drafting: the rules, the shapes of drafts, what drafts."),
+        Literal["method", "guide", "verifier", "shape", "drafter"],
+        typer.Option(help="method, guide, or a part of drafting: the rules, the shapes of drafts, what drafts."),
     ] = "method",
     seed: options.UnusedSeed = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """List the methods, with their options, laws and papers.
 
-    `ramify run` takes a method with --method and its options with --set, and
-    the parts of drafting with --verifier, --shape and --draft.
+    `ramify run` takes a method with --method and its options with --set, a
+    guide with --guide, and the parts of drafting with --verifier, --shape
+    and --draft.
 
     Examples:
       ramify methods
-      ramify methods --kind verifier
+      ramify methods particle-filter
+      ramify methods --kind guide
       ramify methods --json
     """
     rows = [_method_row(method) for method in registered()] if kind == "method" else PARTS[kind]()
+    if name is not None:
+        rows = [row for row in rows if row.name == name]
+        if not rows:
+            raise UnknownName(kind, name, names(kind))
     if as_json:
         emit(document(rows, seed=seed))
         return
@@ -105,7 +114,8 @@ def _lines(row: Row) -> list[str]:
     entry, lines = row.more, [row.more["summary"]]
     if "options" in entry:
         wants = [f"{name}={value}" for name, value in entry["options"].items()] + ["reward"] * entry["uses_reward"]
-        lines += [f"law: {entry['law']}", f"options: {', '.join(wants) or 'none'}"]
+        lines += [f"law: {entry['law']}", f"needs: {entry['needs']}", f"options: {', '.join(wants) or 'none'}"]
+        lines += [f"example: {entry['example']}"] * bool(entry["example"])
     else:
         lines += [f"{name}: {text}" for name in SAID if (text := entry.get(name))]
     return lines + [entry["paper"]] * (entry["paper"] != "-")
@@ -117,6 +127,7 @@ def _method_row(method: Method) -> Row:
         own["select"] = method.select
     more: dict[str, Any] = {"summary": method.summary, "law": method.law, "paper": method.paper, "options": own}
     more |= {"uses_reward": method.uses_reward, "uses_room": method.uses_room}
+    more |= {"needs": method.needs, "example": method.example, "size": method.size}
     return Row(method.name, float(own.get("n") or 1), "candidates by default", more=more)
 
 

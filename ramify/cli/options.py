@@ -1,6 +1,5 @@
 """Options that several commands share, each said once."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,13 +7,16 @@ import typer
 
 from ramify.api import Speculate
 from ramify.core.errors import BadInput
+from ramify.harness.spec import read_value
 
 PANEL = "Model"
 MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
 OWN = ("self", "prompts", "method", "reward", "budget", "seed", "progress", "extract")  # no business of --set
 DRAFTS = "A built-in draft, ngram, suffix, skip-layers, or a folder: see `ramify methods --kind drafter`."
 DRAFTING = "Drafting"
-REWARDS = "builtin-prm (default of the built-in models), builtin-orm, logprob, or a folder with a value head."
+REWARDS = "builtin-prm (default of the built-in models), builtin-orm, builtin-dpo, logprob, judge:MODEL, a folder ..."
+GUIDES = "Other models shape every law: NAME(OPTION=VALUE, ...); see `ramify methods --kind guide`."
+BUDGET = "Budget"
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="builtin, builtin-draft, a folder, or a hub name.", rich_help_panel=PANEL)
@@ -44,6 +46,21 @@ Steer = Annotated[
 ]
 SteerStrength = Annotated[
     float | None, typer.Option(help="Of --steer; the file's own if left out, 0 is none.", rich_help_panel=PANEL)
+]
+Guide = Annotated[str | None, typer.Option(help=GUIDES)]
+BudgetTokens = Annotated[
+    int | None, typer.Option(help="Most tokens drawn, all candidates together.", rich_help_panel=BUDGET)
+]
+BudgetRewardTokens = Annotated[
+    int | None, typer.Option(help="Most tokens that reward models read.", rich_help_panel=BUDGET)
+]
+BudgetDraftTokens = Annotated[int | None, typer.Option(help="Most tokens that drafts read.", rich_help_panel=BUDGET)]
+BudgetFlops = Annotated[
+    float | None, typer.Option(help="FLOPs of all models, to within a step.", rich_help_panel=BUDGET)
+]
+BudgetSeconds = Annotated[float | None, typer.Option(help="Seconds, to within a step.", rich_help_panel=BUDGET)]
+BudgetPages = Annotated[
+    int | None, typer.Option(help="Most pages the candidates hold at once.", rich_help_panel=BUDGET)
 ]
 Reward = Annotated[str | None, typer.Option(help=REWARDS)]
 Settings = Annotated[
@@ -93,20 +110,10 @@ def settings(pairs: list[str] | None) -> dict[str, Any]:
             raise BadInput("set", f"{name} is not set this way; ramify run --help lists what has an option of its own")
         if name in read:
             raise BadInput("set", f"{name} is given twice")
-        read[name] = _value(text)
+        read[name] = read_value(text)
     return read
 
 
 def given(**options: Any) -> dict[str, Any]:
     """Those options that were given."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, a number of too many digits, too deep
-        return text
-    if isinstance(value, dict):
-        return {int(key) if key.removeprefix("-").isdecimal() else key: inner for key, inner in value.items()}
-    return tuple(value) if isinstance(value, list) else value

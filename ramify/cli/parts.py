@@ -8,7 +8,16 @@ from typing import Any
 from ramify.cli.document import Row
 from ramify.core.registry import lookup, names
 
-SAID = ("--draft", "--shape", "law", "reads", "rules")  # what the list says of a part beside its summary and paper
+SAID = (
+    "--draft",
+    "--shape",
+    "law",
+    "guide options",
+    "needs",
+    "reads",
+    "rules",
+    "example",
+)  # what the list says of a part beside its summary and paper
 PAPER = re.compile(r"arXiv:\d{4}\.\d{5}|https://\S+[\w/]")
 DRAFTS = {  # what --draft takes
     "model": "builtin-draft, builtin-aligned, a folder, or a hub name",
@@ -64,7 +73,28 @@ def drafter_rows() -> list[Row]:
     return rows
 
 
-PARTS: dict[str, Callable[[], list[Row]]] = {"verifier": verifier_rows, "shape": shape_rows, "drafter": drafter_rows}
+def guide_rows() -> list[Row]:
+    """Each guide, and the models that it reads."""
+    rows = []
+    for name in names("guide"):
+        entry = lookup("guide", name)
+        options = [f"{o}={entry.defaults[o]}" if o in entry.defaults else o for o in entry.options]
+        more = {"summary": entry.summary, "law": entry.law, "guide options": ", ".join(options), "needs": entry.needs}
+        rows.append(Row(name, float(len(entry.models)), "models", more=more | said(entry.paper, entry.example)))
+    return rows
+
+
+def said(paper: str, example: str) -> dict[str, str]:
+    """The columns that end an entry."""
+    return {"example": example, "paper": paper}
+
+
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "verifier": verifier_rows,
+    "shape": shape_rows,
+    "drafter": drafter_rows,
+    "guide": guide_rows,
+}
 
 
 def _row(name: str, described: Any, option: str, example: str, rules: list[str]) -> Row:

@@ -33,12 +33,17 @@ def run(
     method: Annotated[str, typer.Option(help="A name from `ramify methods`.")] = "sample",
     n: Annotated[int | None, typer.Option("--n", "-n", help="Candidates; the method's default if left out.")] = None,
     reward: options.Reward = None,
-    select: Annotated[str | None, typer.Option(help="best, majority or weighted-majority.")] = None,
+    select: Annotated[str | None, typer.Option(help="How to choose, where a method leaves that open.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy; the model's default if left out.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of one candidate.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="A text that ends a candidate; repeatable.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Most tokens drawn, all candidates together.")] = None,
-    budget_pages: Annotated[int | None, typer.Option(help="Most pages the candidates hold at once.")] = None,
+    guide: options.Guide = None,
+    budget_tokens: options.BudgetTokens = None,
+    budget_reward_tokens: options.BudgetRewardTokens = None,
+    budget_draft_tokens: options.BudgetDraftTokens = None,
+    budget_flops: options.BudgetFlops = None,
+    budget_seconds: options.BudgetSeconds = None,
+    budget_pages: options.BudgetPages = None,
     chat: Annotated[bool, typer.Option("--chat", metavar="", help="The prompt is a user's chat message.")] = False,
     show: Annotated[Show, typer.Option(help="text: the best text. tree: the branches. all: every text.")] = Show.text,
     set_: options.Settings = None,
@@ -66,19 +71,33 @@ def run(
       ramify run - --method speculative-rejection -n 64 \\
           --budget-pages 120 --set alpha=0.3 < problem.txt
       ramify run "Compute 7 * 8." --draft builtin-draft
+      ramify run "Compute 7 * 8 - 6." --method "majority-vote(each=best-of-n(n=4))"
     """
-    chosen = lookup("method", method)
+    chosen = lookup("method", method.partition("(")[0])
     text = sys.stdin.read() if prompt == "-" else prompt
     wishes = options.settings(set_) | options.given(
         n=n, select=select, temperature=temperature, max_tokens=max_tokens, stop=tuple(stop) if stop else None
     )
     judge = options.default_reward(reward, model) if chosen.uses_reward else reward
-    budget = Budget(tokens=budget_tokens, pages=budget_pages)
+    budget = Budget(
+        tokens=budget_tokens,
+        reward_tokens=budget_reward_tokens,
+        draft_tokens=budget_draft_tokens,
+        flops=budget_flops,
+        seconds=budget_seconds,
+        pages=budget_pages,
+    )
     drafting = options.speculation(draft, verifier, shape, lossy)
     moved = steering_from(steer, steer_strength)
     lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting, steer=moved)
     with progress(method, 1) as step:
-        wishes |= {"reward": judge, "budget": budget, "seed": seed, "progress": lambda done, _: step(done)}
+        wishes |= {
+            "reward": judge,
+            "budget": budget,
+            "seed": seed,
+            "guide": guide,
+            "progress": lambda done, _: step(done),
+        }
         [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)
     if as_json:
         emit(result_document(result, judge))
@@ -101,6 +120,7 @@ def render(prompt: str, result: Result, show: Show) -> None:
         for number, candidate in enumerate(result.candidates, start=1):
             mark = " [bold green]best[/]" if candidate is result.best else ""
             score = "" if candidate.score is None else f", score {candidate.score:.3f}"
+            score += "" if candidate.weight is None else f", weight {candidate.weight:.3f}"
             console.print(f"[bold]#{number}[/] {candidate.stopped_because}, {candidate.tokens} tokens{score}{mark}")
             console.print(f"{escape(visible(candidate.text))}\n", soft_wrap=True)
     console.print(f"[bright_black]{escape(_summary(result))}[/]", soft_wrap=True)
@@ -112,9 +132,11 @@ def result_document(result: Result, reward: str | None) -> dict[str, Any]:
     for number, candidate in enumerate(result.candidates, start=1):
         more = {"text": candidate.text, "tokens": candidate.tokens, "stopped_because": candidate.stopped_because}
         more |= {"answer": candidate.answer, "token_ids": candidate.token_ids, "best": candidate is result.best}
+        more |= {} if candidate.weight is None else {"weight": candidate.weight}
         score = float("nan") if candidate.score is None else candidate.score
         rows.append(Row(f"#{number}", score, f"score ({reward})" if reward else "no score", more=more))
     run = {"method": result.method, "seed": result.seed, "reward": reward, "text": result.text}
+    run |= {} if result.log_evidence is None else {"log_evidence": result.log_evidence}
     tree, rounds = [asdict(branch) for branch in result.tree], [dict(entry) for entry in result.rounds]
     return document(rows, **run, ledger=result.ledger.row(), rounds=rounds, tree=tree)
 
@@ -135,6 +157,10 @@ def _summary(result: Result) -> str:
     parts = [f"{result.method}, {len(result.candidates)} candidates" if len(result.candidates) > 1 else result.method]
     if best.answer is not None:
         parts.append(f"answer {shorten(str(best.answer), 20, keep='head')}")
+    if result.log_evidence is not None:
+        parts.append(f"log evidence {result.log_evidence:.3f}")
+    if best.notes:
+        parts.append(f"guide's notes {sum(best.notes) / len(best.notes):.2f} a token")
     parts += [f"{ledger.generated_tokens} tokens", quantities.flops(ledger.flops), quantities.seconds(ledger.seconds)]
     if (drafts := ledger.drafts).drafted:
         accepted = drafts.accepted / drafts.drafted

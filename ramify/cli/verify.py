@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ramify.api import verify as prove
-from ramify.api import verify_speculation
+from ramify.api import verify_search, verify_speculation
 from ramify.api.sources import folder_of
 from ramify.cli import options
 from ramify.cli.document import document, emit
@@ -22,7 +22,9 @@ DATA = 'With --draft: prompts to try, a JSON object with "prompt" a line.'
 
 
 def verify(
-    what: Annotated[Literal["laws", "speculation"], typer.Argument(help="laws: engine and searches.")] = "laws",
+    what: Annotated[
+        Literal["laws", "search", "speculation"], typer.Argument(help="laws: of the engine. search: of every method.")
+    ] = "laws",
     model: options.Model = "builtin",
     toy: Annotated[bool, typer.Option("--toy", metavar="", help="Only the toy: no model is loaded.")] = False,
     draft: Annotated[str | None, typer.Option(help=DRAFT)] = None,
@@ -37,6 +39,9 @@ def verify(
     books balance. The distance between them is shown with its bound. The
     exit code is 0 if all hold and 1 if one does not.
 
+    search: every method and guide, one row each: the law it claims against
+    the closed form, and the settings at which it is a simpler method.
+
     speculation: every drafter in every shape of tree under every lossless
     rule and every transform of sampling, by enumeration on the toy. What
     cannot be combined is listed apart, with the reason. With --draft, on a
@@ -46,18 +51,21 @@ def verify(
 
     Examples:
       ramify verify --toy
+      ramify verify search
       ramify verify speculation
       ramify verify speculation --model path/to/model --draft ngram
       ramify verify --model path/to/model --json
     """
     if draft is not None and (toy or what != "speculation"):
         raise BadInput("draft", "it belongs to: ramify verify speculation, without --toy")
-    if draft is None and (data is not None or (what == "speculation" and (toy or model != "builtin"))):
-        raise BadInput("draft", "speculation is proved on the toy alone; name a draft to try it on a model")
+    if draft is None and (data is not None or (what != "laws" and (toy or model != "builtin"))):
+        raise BadInput("draft", "searches and speculation are proved on the toy; a draft can be tried on a model")
     with status("loading") as say:
         if what == "speculation":
             prompts = [] if data is None else _prompts(data)
             rows = verify_speculation(say, model=model, draft=draft, prompts=prompts, samples=samples, seed=seed)
+        elif what == "search":
+            rows = verify_search(say)
         else:
             rows = prove(None if toy else folder_of(model), say)
     proofs, apart = [row for row in rows if not row.get("reason")], [row for row in rows if row.get("reason")]
@@ -98,7 +106,8 @@ def render(rows: list[dict[str, Any]], apart: Sequence[dict[str, Any]] = ()) -> 
             found = f"{row['samples']:,} samples, {row['cells']} cells, finds {row['finds']:.1%}"
             table.add_row(mark, f"{row['law']} ({found})", f"p {row['p']:.2g}", f"> {row['level']:.2g}")
         else:
-            table.add_row(mark, row["law"], f"{row['distance']:.2g}", f"{row['bound']:.2g}")
+            claims = "".join(f"\n[bright_black]{claim}[/]" for claim in row.get("claims", ()))
+            table.add_row(mark, f"{row['law']}{claims}", f"{row['distance']:.2g}", f"{row['bound']:.2g}")
     failed = sum(not row["ok"] for row in rows)
     out().print(table)
     for reason, times in Counter(row["reason"] for row in apart).items():

@@ -33,6 +33,10 @@ TABLES: dict[str, dict[str, str]] = {
         "speculation": "ramify.verify.report:verify_speculation",
         "drafting": "ramify.verify.report:verify_drafting",
         "model-labs": "ramify.verify.model:model_labs",
+        "search": "ramify.verify.methods:verify_search",
+    },
+    "proof-group": {
+        "searches": "ramify.verify.searches:PROOFS",
     },
     "recipe": {
         "builtin": "ramify.train.builtin:train_builtin",
@@ -41,6 +45,7 @@ TABLES: dict[str, dict[str, str]] = {
         "draft": "ramify.train.draft:train_draft",
         "draft-run": "ramify.train.draft:DraftRun",
         "draft-scales": "ramify.train.shapes:DRAFT_SCALES",
+        "steering": "ramify.train.steering:train_steering",
         "tuned": "ramify.train.tuned:train_tuned",
         "tuned-run": "ramify.train.tuned:TunedRun",
         "arm": "ramify.train.arm:train_arm",

@@ -31,4 +31,6 @@ METHOD = Method(
     law="the reward's maximiser among n independent draws",
     uses_reward=True,
     select="best",
+    needs="a reward",
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method best-of-n -n 16 --show tree',
 )

@@ -22,4 +22,7 @@ METHOD = Method(
     summary="the likeliest token, every time",
     paper="-",
     law="one-hot at the largest logit",
+    needs="nothing",
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method greedy',
+    size=None,
 )

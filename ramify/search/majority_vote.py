@@ -29,4 +29,6 @@ METHOD = Method(
     paper="arXiv:2203.11171",
     law="the most frequent answer among n independent draws",
     select="majority",
+    needs="answers that can be read off the texts",
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method majority-vote -n 16',
 )

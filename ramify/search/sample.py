@@ -22,4 +22,6 @@ METHOD = Method(
     summary="n independent texts, the first is the answer",
     paper="-",
     law="the model's own law under the sampling parameters",
+    needs="nothing",
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method sample -n 3 --show all',
 )

@@ -69,4 +69,6 @@ METHOD = Method(
     law="a search for the reward's maximiser; alpha=0 is best-of-n",
     uses_reward=True,
     uses_room=True,
+    needs="a reward that ranks unfinished texts",
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method speculative-rejection -n 32 --budget-pages 40',
 )

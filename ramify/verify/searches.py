@@ -1,29 +1,24 @@
-"""What the searches claim, enumerated on the toy: every outcome of every draw, run through the driver as users run it.
+"""What plain sampling and the searches over whole texts claim, enumerated on the toy: every outcome of every draw.
 
-Each function returns the total variation between the law that a search has and the one it claims (0 is exactly;
-rounding of fp64 sums is below 1e-12).
+Each proof returns the total variation between the law that a search has and the one it claims (0 is exactly; rounding
+of fp64 sums is below 1e-12).
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
+from functools import partial
 from itertools import product
 
 from ramify.core.registry import lookup
 from ramify.core.sampling import Sampling
-from ramify.core.types import Budget, Prompt, Selection
-from ramify.core.wants import Search
-from ramify.engine.driver import run_alone
-from ramify.engine.engine import Engine
-from ramify.maths.law import final_law
-from ramify.reward.outcome import OutcomeReward
-from ramify.toy.enumerate import Tape, outcomes, total_variation
-from ramify.toy.model import END, ToyModel
-from ramify.toy.runner import toy_model
+from ramify.core.types import Budget
+from ramify.search.nested import nested
+from ramify.toy.enumerate import total_variation
+from ramify.verify.toys import LENGTH, PLAIN, PROMPT, Proof, Proofs, Text, last_letter, law_of, reward_of, text_law
 
-TARGET, JUDGE = ToyModel(vocab_size=3, order=2), ToyModel(vocab_size=3, order=2, salt=5)
-PROMPT, LENGTH = (1, 2, 1), 3
-REWARD = OutcomeReward("judge", "judge")
+__all__ = ["PROMPT", "PROOFS", "SAMPLINGS", "searches_have_their_laws", "text_law"]
+
 SAMPLINGS = {
-    "plain": Sampling(max_tokens=LENGTH),
+    "plain": PLAIN,
     "temperature 0": Sampling(max_tokens=LENGTH, temperature=0.0),
     "temperature 0.7": Sampling(max_tokens=LENGTH, temperature=0.7),
     "top-k 2": Sampling(max_tokens=LENGTH, top_k=2),
@@ -34,89 +29,76 @@ SAMPLINGS = {
     "logit bias": Sampling(max_tokens=LENGTH, logit_bias={1: -1.5, 2: 0.5}),
     "bad words": Sampling(max_tokens=LENGTH, bad_words=("ab",)),
 }
+SHORT = Sampling(max_tokens=2)
 
 
-def text_law(sampling: Sampling, length: int = LENGTH) -> dict[tuple[int, ...], float]:
-    """The law of a text in closed form: the chain rule over the toy's table, no engine involved."""
-    law, rule = dict[tuple[int, ...], float](), sampling.rule(((1, 2),) if sampling.bad_words else ())
-
-    def walk(text: tuple[int, ...], mass: float) -> None:
-        if len(text) == length or END in text:
-            law[text] = law.get(text, 0.0) + mass
-            return
-        logits_RV = TARGET.logits([*PROMPT, *text])[None]
-        for token, p in enumerate(final_law(logits_RV, rule, [PROMPT], [text]).dense(3)[0].tolist()):
-            if p > 0:
-                walk((*text, token), mass * p)
-
-    walk((), 1.0)
-    return law
-
-
-def _law_of(method: str, sampling: Sampling, pages: int | None = None, **options: object) -> dict[Hashable, float]:
-    """The exact law of a method's chosen text under the driver."""
-    entry = lookup("method", method)
-    if entry.select is not None:
-        options["select"] = lookup("select", entry.select)
-
-    def run(tape: Tape) -> Hashable:
-        others = {"judge": toy_model("judge", JUDGE, scores=True)}
-        engine = Engine(toy_model(model=TARGET), others, draw=tape)
-        search: Search[Selection] = entry.run(Prompt(PROMPT, sampling), **options)
-        session = run_alone(engine, search, reward=REWARD, budget=Budget(pages=pages), extract=_last_letter)
-        engine.check()
-        assert session.result is not None
-        return tuple(session.result.best.branch.generated)
-
-    return outcomes(run)
-
-
-def _last_letter(text: str) -> str | None:
-    return text[-1:] or None
-
-
-def _decoded(text: Iterable[int]) -> str:
-    return "".join(chr(96 + token) for token in text if token)
-
-
-def _chosen(n: int, choose: Callable[[list[tuple[int, ...]]], int]) -> dict[Hashable, float]:
-    """The law of a choice among n independent texts, by going through all n-tuples."""
-    law, texts = dict[Hashable, float](), text_law(SAMPLINGS["plain"])
-    for group in product(texts, repeat=n):
+def chosen(n: int, choose: Callable[[list[Text]], int], law: dict[Text, float]) -> dict[Hashable, float]:
+    """The law of the one that `choose` picks among n independent draws, summed over all groups of n texts."""
+    best = dict[Hashable, float]()
+    for group in product(law, repeat=n):
         mass = 1.0
         for text in group:
-            mass *= texts[text]
-        best = group[choose(list(group))]
-        law[best] = law.get(best, 0.0) + mass
-    return law
+            mass *= law[text]
+        pick = group[choose(list(group))]
+        best[pick] = best.get(pick, 0.0) + mass
+    return best
 
 
-def _reward(text: tuple[int, ...]) -> float:
-    return JUDGE.value([*PROMPT, *text])
+def highest(group: list[Text]) -> int:
+    """The first of those that the judge likes best."""
+    return max(range(len(group)), key=lambda i: reward_of(group[i]))
 
 
-def _highest(group: list[tuple[int, ...]]) -> int:
-    return max(range(len(group)), key=lambda i: _reward(group[i]))
-
-
-def _majority(group: list[tuple[int, ...]]) -> int:
-    answers = [_last_letter(_decoded(text)) for text in group]
+def plurality(group: list[Text]) -> int:
+    """The first with the answer that most have."""
+    answers = [last_letter("".join(" ab"[token] for token in text if token)) for text in group]
     seen = [a for a in answers if a is not None]
     return answers.index(max(seen, key=seen.count)) if seen else 0  # max keeps the first of equals, as the vote does
 
 
+def _one_is_sampling(method: str) -> float:
+    return total_variation(law_of(method, n=1, budget=Budget(pages=40)), text_law())
+
+
+def _rejecting_nobody() -> float:
+    rejection = law_of("speculative-rejection", n=2, alpha=0.0, budget=Budget(pages=5))
+    return total_variation(rejection, law_of("best-of-n", n=2))
+
+
+def _nested(outer: str, inner: str, choose: Callable[[list[Text]], int]) -> float:
+    """Two inner searches of two, against the closed form of choosing twice."""
+    each = partial(lookup("method", inner).run, n=2, select=lookup("select", lookup("method", inner).select))
+    select = lookup("select", lookup("method", outer).select)
+    run = partial(nested, n=2, each=each, select=select)
+    inside = chosen(2, highest if inner == "best-of-n" else plurality, text_law(SHORT))
+    outside = chosen(2, choose, inside)  # type: ignore[arg-type]
+    return total_variation(law_of(run, SHORT), outside)
+
+
+def _samples(sampling: Sampling) -> Proof:
+    return lambda: total_variation(law_of("sample", sampling), text_law(sampling))
+
+
+PROOFS: Proofs = {
+    **{("sample", f"the model's law: {name}"): _samples(sampling) for name, sampling in SAMPLINGS.items()},
+    ("greedy", "one-hot"): lambda: total_variation(law_of("greedy"), text_law(SAMPLINGS["temperature 0"])),
+    ("best-of-n", "the maximum of n draws"): lambda: total_variation(
+        law_of("best-of-n", n=2), chosen(2, highest, text_law())
+    ),
+    ("best-of-n", "n=1 is sampling"): lambda: _one_is_sampling("best-of-n"),
+    ("best-of-n", "of votes"): lambda: _nested("best-of-n", "majority-vote", lambda group: 0),
+    ("majority-vote", "the plurality of n draws"): lambda: total_variation(
+        law_of("majority-vote", n=2), chosen(2, plurality, text_law())
+    ),
+    ("majority-vote", "n=1 is sampling"): lambda: _one_is_sampling("majority-vote"),
+    ("majority-vote", "each=best-of-n is the plurality of maxima"): lambda: _nested(
+        "majority-vote", "best-of-n", plurality
+    ),
+    ("speculative-rejection", "n=1 is sampling"): lambda: _one_is_sampling("speculative-rejection"),
+    ("speculative-rejection", "alpha=0 is best-of-n"): _rejecting_nobody,
+}
+
+
 def searches_have_their_laws() -> dict[str, float]:
     """Claim -> total variation between the enumerated law and the claimed one."""
-    plain, rows = SAMPLINGS["plain"], dict[str, float]()
-    texts = text_law(plain)
-    for name, sampling in SAMPLINGS.items():
-        rows[f"sample is the model's law: {name}"] = total_variation(_law_of("sample", sampling), text_law(sampling))
-    rows["greedy is one-hot"] = total_variation(_law_of("greedy", plain), text_law(SAMPLINGS["temperature 0"]))
-    best, vote = _law_of("best-of-n", plain, n=2), _law_of("majority-vote", plain, n=2)
-    rows["best-of-n is the maximum of n draws"] = total_variation(best, _chosen(2, _highest))
-    rows["majority-vote is the plurality of n draws"] = total_variation(vote, _chosen(2, _majority))
-    for method in ("best-of-n", "majority-vote", "speculative-rejection"):
-        rows[f"{method} with n=1 is sampling"] = total_variation(_law_of(method, plain, n=1, pages=40), texts)
-    rejection = _law_of("speculative-rejection", plain, n=2, alpha=0.0, pages=5)
-    rows["speculative-rejection with alpha=0 is best-of-n"] = total_variation(rejection, best)
-    return rows
+    return {f"{method}: {claim}": proof() for (method, claim), proof in PROOFS.items()}
