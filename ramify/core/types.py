@@ -98,7 +98,7 @@ class Branch:
     finish: Finish | None = None
     forks: int = 0  # branches ever forked from this one
     parent: int | None = None
-    forked_at: int = 0  # length of the parent then
+    forked_at: int = 0  # tokens it has from its parent
     text_end: int | None = None  # characters of the generated text, when a stop text cut it
     logprobs: list[TokenLogprob] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprob | None] = field(default_factory=list)

@@ -9,6 +9,7 @@ Likeliest(branches, k)      -> list[list[Continuation]]  the k likeliest next to
 Extend(branches, tokens)    -> int                  how many got their token, a chosen one each, not drawn
 Append(branch, text)        -> int                  tokens that `text` came to behind the branch's own
 Ask(sources, text, choices) -> list[list[float]]    log-probability of each choice behind each source and a question
+PromptText(prompt)          -> str                  the text of a prompt, also of one given as tokens or messages
 Rephrase(prompt, texts)     -> list[Prompt]         prompts of other texts under the same sampling
 Toss(source, key, cuts)     -> float                a uniform number that belongs to (source, key)
 Truncate(branch, len)       -> None                 back to its first `len` tokens
@@ -168,6 +169,13 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class PromptText:
+    """The text of a prompt: what was encoded; of tokens and messages what they say, without special tokens."""
+
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
 class Rephrase:
     """A prompt for each text, with the prompt's sampling and randomness of its own."""
 
@@ -214,5 +222,5 @@ class Together:
 
 
 Verb = Fork | Advance | Score | Likeliest | Extend | Append | Truncate | Drop
-Want = Verb | Answers | Texts | Ask | Rephrase | Toss | Together
+Want = Verb | Answers | Texts | Ask | PromptText | Rephrase | Toss | Together
 Search = Generator[Want, Any, T]

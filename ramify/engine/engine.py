@@ -15,11 +15,13 @@ from ramify.core.ledger import Ledger
 from ramify.core.protocols import AnyReward, Combined, Judged
 from ramify.core.random import child_address
 from ramify.core.strict import whole
-from ramify.core.types import Branch, Prompt, TokenLogprob
+from ramify.core.types import Branch, Continuation, Prompt, TokenLogprob
 from ramify.engine.admission import admitted
 from ramify.engine.asking import likelihoods
+from ramify.engine.companions import Companions
 from ramify.engine.drafts import Speculator
 from ramify.engine.draws import Draw, Toss, addressed, addressed_toss
+from ramify.engine.forcing import extend, likeliest
 from ramify.engine.guidance import Guidance
 from ramify.engine.model import Model
 from ramify.engine.prompts import note_prompt_logprobs
@@ -54,9 +56,10 @@ class Engine:
     ) -> None:
         self.target, self.others = target, dict(others or {})
         self.row_budget, self.toss = whole("row_budget", row_budget, 1, 1 << 20), toss
-        self.guidance = Guidance(target, self.others, self.read)
-        self.stepping = Stepping(target, self.guidance, self.row_budget, draw, speculator)
         self.branches: dict[int, Branch] = {}
+        self.companions = Companions(self.branches, lambda: self.models, self._take_id)
+        self.guidance = Guidance(target, self.others, self.read, self.companions)
+        self.stepping = Stepping(target, self.guidance, self.row_budget, draw, speculator)
         self._next_id = 0
 
     @property
@@ -87,7 +90,7 @@ class Engine:
                 that the vocabulary lacks.
         """
         tokens, bad_runs = admitted(prompt, self.target)
-        limit, most = self.target.runner.max_positions, prompt.sampling.max_tokens
+        limit, most = self.guidance.admit(prompt), prompt.sampling.max_tokens
         branch = Branch(
             id=self._take_id(),
             tokens=tokens,
@@ -250,6 +253,16 @@ class Engine:
         self._alive(sources)
         return likelihoods(self.guidance.model(by), sources, question, choices, self._aside, self.read, self.drop)
 
+    def likeliest(self, branches: Sequence[Branch], k: int) -> list[list[Continuation]]:
+        """The k likeliest next tokens of each branch. See `forcing.likeliest`."""
+        self._alive(branches)
+        return likeliest(self.target, self.guidance, branches, k)
+
+    def extend(self, branches: Sequence[Branch], tokens: Sequence[int]) -> None:
+        """Put a chosen token behind each branch. See `forcing.extend`."""
+        self._alive(branches)
+        extend(self.target, self.guidance, branches, tokens)
+
     def append(self, branch: Branch, text: str) -> int:
         """Put a text behind a branch as if it had been drawn; returns how many tokens that was.
 
@@ -283,7 +296,9 @@ class Engine:
             model.truncate(branch, length)
         drawn = length - branch.num_prompt
         del branch.tokens[length:], branch.logprobs[drawn:], branch.notes[drawn:]
+        branch.forked_at = min(branch.forked_at, length)  # all it shares with its parent now
         branch.finish = branch.text_end = None
+        branch.forked_at = min(branch.forked_at, length)  # its own tokens begin where it parts from its parent
 
     def release(self, branch: Branch) -> None:
         """Give up the pages of a branch that lives on; they are computed again when they are needed."""
@@ -296,6 +311,7 @@ class Engine:
             if self.branches.get(branch.id) is branch:
                 del self.branches[branch.id]
                 branch.alive = False
+                self.companions.close(branch)
                 for model in self.models:
                     model.close(branch)
                 if self.speculator is not None:
@@ -337,6 +353,7 @@ class Engine:
         self.branches[child.id] = child
         for model in self.models:
             model.clone(branch, child)
+        self.companions.clone(branch, child)
         return child
 
     def _aside(self, branch: Branch, tokens: Sequence[int]) -> Branch:

@@ -8,7 +8,20 @@ from ramify.core.errors import BadInput
 from ramify.core.protocols import Extract
 from ramify.core.random import address_at
 from ramify.core.types import Branch, Prompt
-from ramify.core.wants import Answers, Append, Ask, Drop, Fork, Rephrase, Texts, Toss, Truncate, Want
+from ramify.core.wants import (
+    Answers,
+    Append,
+    Ask,
+    Drop,
+    Extend,
+    Fork,
+    Likeliest,
+    Rephrase,
+    Texts,
+    Toss,
+    Truncate,
+    Want,
+)
 from ramify.engine.ending import text_of
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
@@ -41,9 +54,17 @@ class Replies:
                 return {b: self.extract(text_of(b, codec)) for b in branches}
             case Texts(branches):
                 return {b: text_of(b, codec) for b in branches}
+            case Likeliest(branches, k):
+                session.own(branches)
+                target = self.engine.target
+                return self.memory.with_room(lambda: self.engine.likeliest(branches, k), branches, target)
+            case Extend() as chosen:
+                return self._extend(session, chosen)
             case Append(branch, text):
                 session.own([branch])
                 return self.engine.append(branch, text)
+            case PromptText(prompt):
+                return codec.decode(prompt.tokens) if prompt.text is None else prompt.text
             case Rephrase(prompt, texts):
                 return [self._rephrased(prompt, text, i) for i, text in enumerate(texts)]
             case Toss(source, key, cuts):
@@ -99,6 +120,15 @@ class Replies:
             session.disown(branch)
         self.engine.drop(own)
         self.memory.came_back()
+
+    def _extend(self, session: Session, want: Extend) -> int:
+        session.own(want.branches)
+        if not session.root.affords_tokens(len(want.branches)):
+            for branch in want.branches:
+                branch.finish = branch.finish or "budget"
+            return 0
+        self.memory.with_room(lambda: self.engine.extend(want.branches, want.tokens), want.branches, self.engine.target)
+        return len(want.branches)
 
     def _rephrased(self, prompt: Prompt, text: str, index: int) -> Prompt:
         tokens = tuple(self.engine.target.codec.encode(text))

@@ -160,6 +160,12 @@ class Session:
                 branch.speculate = False
         return left if self.budget.tokens is None else self._within_budget(left, self.budget.tokens)
 
+    def affords_tokens(self, count: int) -> bool:
+        """Whether the budget has as many tokens left, and is not spent otherwise."""
+        most = self.budget.tokens
+        within = most is None or self.ledger.generated_tokens + count <= most
+        return within and not self.budget.spent(self.ledger, self.elapsed)
+
     def _within_budget(self, left: dict[Branch, int], tokens: int) -> dict[Branch, int]:
         # token by token together, so that who gets the last ones does not depend on who found room in which step
         starts = {b: start for s in self.family() for b, start in s.starts.items()}
