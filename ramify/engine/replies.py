@@ -16,6 +16,7 @@ from ramify.core.wants import (
     Extend,
     Fork,
     Likeliest,
+    PromptText,
     Rephrase,
     Texts,
     Toss,
