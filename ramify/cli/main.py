@@ -13,6 +13,7 @@ from ramify.cli.compare import compare
 from ramify.cli.demo import demo
 from ramify.cli.listing import methods, models
 from ramify.cli.run import run
+from ramify.cli.steering import steering
 from ramify.cli.terminal import Face
 from ramify.cli.train import train
 from ramify.cli.verify import verify
@@ -47,4 +48,5 @@ def main(
 
 for command in (run, compare, methods, models, advise, verify, bench, demo):
     app.command()(command)
+train.command()(steering)
 app.add_typer(train, name="train")

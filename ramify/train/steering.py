@@ -62,8 +62,8 @@ def build_steering(
         watch: is told of every attribution.
 
     Raises:
-        BadInput: an option is out of range, a pair has an empty side or is too long, or no token of any prompt speaks
-            for (or against) the preferred answers.
+        BadInput: an option is out of range, a pair has an empty side or is too long, there is no pair, or no token of
+            any prompt speaks for or against the preferred answers.
     """
     config = decoder.config
     layers = range(config.num_layers) if layers is None else layers
@@ -125,19 +125,21 @@ def _differences(
 
 def _vectors(streams_3: tuple[list[Tensor], ...], layers: Sequence[int], average: Average) -> dict[int, Tensor]:
     h, positive, negative = streams_3
-    for streams, side in ((positive, "for"), (negative, "against")):
-        if not streams:
-            raise BadInput("pairs", f"no token of any prompt speaks {side} the preferred answers; give other pairs")
+    if not positive and not negative:
+        raise BadInput("pairs", "no token of any prompt speaks for or against the preferred answers; give other pairs")
     vectors = {}
     for layer in layers:
-        toward_D, away_D = (_direction(torch.stack([s[layer] for s in side]), average) for side in (positive, negative))
+        toward_D, away_D = (_direction([s[layer] for s in side], average) for side in (positive, negative))
         length = torch.stack([s[layer] for s in h]).norm(dim=-1).mean()
         vectors[layer] = (toward_D - away_D) * length
     return vectors
 
 
-def _direction(differences_ND: Tensor, average: Average) -> Tensor:
-    """A unit vector, along the mean difference."""
+def _direction(differences: Sequence[Tensor], average: Average) -> Tensor:
+    """A unit vector, along the mean difference; zero if there is none."""
+    if not differences:
+        return torch.zeros(())
+    differences_ND = torch.stack(list(differences))
     mean_D = differences_ND.mean(0)
     if average == "mean":
         return F.normalize(mean_D, dim=0)
