@@ -96,6 +96,16 @@ TABLES: dict[str, dict[str, str]] = {
         "suffix": "ramify.speculate.drafters.suffix:SuffixLookup",
         "function": "ramify.speculate.drafters.function:FunctionDrafter",
     },
+    "guide": {
+        "genarm": "ramify.guide.reward_guided:GUIDE",
+        "contrastive": "ramify.guide.contrastive:GUIDE",
+        "classifier-free": "ramify.guide.classifier_free:GUIDE",
+        "proxy-tuning": "ramify.guide.proxy_tuning:GUIDE",
+        "rl-guidance": "ramify.guide.rl_guidance:GUIDE",
+        "nudging": "ramify.guide.nudging:GUIDE",
+        "entropy-adaptive": "ramify.guide.adaptive:GUIDE",
+        "uncertainty-mixing": "ramify.guide.mixing:GUIDE",
+    },
     "select": {
         "best": "ramify.select.best:select",
         "majority": "ramify.select.majority:select",

@@ -55,3 +55,14 @@ def whole(field: str, value: int, low: int, high: int) -> int:
     if not low <= value <= high:
         raise BadInput(field, f"{value} is outside {low} to {high}")
     return value
+
+
+def role(field: str, value: str) -> str:
+    """The name of an engine's model, refused unless it is a text that is not empty.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not isinstance(value, str) or not value:
+        raise BadInput(field, f"{value!r} does not name a model")
+    return value

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ramify.core.errors import BadInput, OutOfPages, UnknownName
-from ramify.core.types import Branch, Guide
+from ramify.core.types import Branch, Guide, Prompt
+from ramify.engine.companions import Companions, Context
 from ramify.engine.model import Model
 
 Read = Callable[[Sequence[Branch], Model], None]
@@ -24,7 +25,7 @@ class Factor(Guide, Protocol):
     """A guide with its arithmetic. Laws: row r of what it returns depends on row r's branch alone."""
 
     def shape(self, rows: "Rows") -> tuple[Tensor, list[float] | None]:
-        """The logits to draw from, [R, V], and a note for each row (kept in `branch.notes`), if it makes any."""
+        """The logits to draw from, [R, V], and a note for each row (kept in `branch.notes`; None notes 0)."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,58 @@ class Rows:
 
     branches: Sequence[Branch]
     logits_RV: Tensor
-    _ask: Callable[[str | None, Sequence[Branch]], Tensor]
+    _guidance: "Guidance"
 
     def logits_of(self, role: str | None, rows: Sequence[int] | None = None) -> Tensor:
         """Another model's logits (None: the target's) of some rows, or of all; it reads what it has missed first."""
         branches = self.branches if rows is None else [self.branches[row] for row in rows]
-        return self._ask(role, branches)
+        return self._guidance.logits(role, branches)
+
+    def logits_behind(self, context: str | Context | None) -> Tensor:
+        """The target's logits of all rows, had their texts another prompt: a text, its tokens, or (None) nothing but
+        the last token of their own."""
+        if isinstance(context, str):
+            context = tuple(self._guidance.target.codec.encode(context))
+        others = [b.tokens[b.num_prompt - 1 : b.num_prompt] for b in self.branches]
+        pairs = zip(self.branches, others, strict=True)
+        companions = self._guidance.companions
+        beside = [companions.beside(b, tuple(last) if context is None else context) for b, last in pairs]
+        return self._guidance.logits(None, beside)
+
+    def begins_word(self) -> Tensor:
+        """Which tokens begin a word or end the text (their texts start with white space), bool [V]."""
+        return self._guidance.begins_word()
 
 
 class Guidance:
     """The models beside a target, and how they come into a step."""
 
-    def __init__(self, target: Model, others: Mapping[str, Model], read: Read) -> None:
-        self.target, self.others, self._read = target, others, read
+    def __init__(self, target: Model, others: Mapping[str, Model], read: Read, companions: Companions) -> None:
+        self.target, self.others, self._read, self.companions = target, others, read, companions
+        self._begins_V: Tensor | None = None
+
+    def admit(self, prompt: Prompt) -> int:
+        """Refuse a guide whose models are not there; else the most tokens that all who read its branches can.
+
+        Raises:
+            UnknownName: there is no model of that name. BadInput: the prompt fills the context of one of them.
+        """
+        limit = self.target.runner.max_positions
+        for role in prompt.guide.models if prompt.guide is not None else ():
+            limit = min(limit, self.model(role).runner.max_positions)
+            if len(prompt.tokens) >= limit:
+                raise BadInput("prompt", f"{len(prompt.tokens)} tokens leave no room in {role!r}'s context of {limit}")
+        return limit
+
+    def begins_word(self) -> Tensor:
+        """See `Rows.begins_word`; found out once."""
+        if self._begins_V is None:
+            codec, size = self.target.codec, self.target.runner.vocab_size
+            before = next((t for t in range(size) if codec.decode([t]).strip().isalnum()), 0)
+            texts = [codec.continuation([before], [token]) for token in range(size)]
+            begins = [token in codec.end_ids or text[:1].isspace() for token, text in enumerate(texts)]
+            self._begins_V = torch.tensor(begins)
+        return self._begins_V
 
     def writer(self, branch: Branch) -> Model:
         """The model that must have read a branch before its next token is drawn."""
@@ -75,9 +115,18 @@ class Guidance:
         return groups
 
     def logits(self, role: str | None, branches: Sequence[Branch]) -> Tensor:
-        """A model's next-token logits of branches, [R, V of the target]; it reads what it has not read."""
+        """A model's next-token logits of branches, [R, V of the target]; it reads what it has not read.
+
+        Branches that another model has no room for together are read one half after the other.
+        """
         model = self.model(role)
-        self.with_room(branches, model)
+        try:
+            self.with_room(branches, model)
+        except OutOfPages:
+            if model is self.target or len(branches) == 1:
+                raise
+            half = len(branches) // 2
+            return torch.cat([self.logits(role, branches[:half]), self.logits(role, branches[half:])])
         rows = [model.frontier(b) for b in branches]
         for branch in branches:
             branch.ledger.model(model.role).flops += model.runner.costs.logits
@@ -103,16 +152,17 @@ class Guidance:
                 groups.setdefault(id(branch.guide), []).append(row)
         if not groups:
             return logits_RV
-        logits_RV = logits_RV.clone()
+        logits_RV, noted = logits_RV.clone(), list[tuple[Branch, float]]()
         for rows in groups.values():
             members = [branches[row] for row in rows]
             guide: Factor = members[0].guide  # type: ignore[assignment]
-            shaped_RV, notes = guide.shape(Rows(members, logits_RV[rows], self.logits))
+            shaped_RV, notes = guide.shape(Rows(members, logits_RV[rows], self))
             if shaped_RV.shape != (len(rows), logits_RV.shape[-1]):
                 raise BadInput("guide", f"{guide.name!r} made logits of shape {tuple(shaped_RV.shape)}")
             logits_RV[rows] = shaped_RV.to(logits_RV.dtype)
-            for branch, note in zip(members, notes or (), strict=notes is not None):
-                branch.notes.append(note)
+            noted += zip(members, [0.0] * len(members) if notes is None else notes, strict=True)
+        for branch, note in noted:  # once all had their say: whoever runs out of pages before leaves no note
+            branch.notes.append(note)
         return logits_RV
 
 

@@ -57,10 +57,10 @@ class Memory:
 
     def _give_way(self, batch: list[Branch], error: OutOfPages) -> None:
         """Make some room, or make the batch smaller."""
-        model, kept, drawing = self.engine.target, self._reserved(), {b.id for b in batch}
+        model, kept, drawing = self.engine.target, self._reserved(), self._all({b.id for b in batch})
         victim = self._idle(kept | drawing, model) or next((b for b in reversed(batch) if b.id not in kept), None)
         if victim is None:  # all that draw have reserved: each search gives up pages of its own
-            own = {i for s in self.running if drawing & s.branches.keys() for i in s.branches}
+            own = self._all({i for s in self.running if drawing & s.branches.keys() for i in s.branches})
             victim = self._idle(kept - own | drawing, model) or batch[-1]
         if victim in batch:
             batch.remove(victim)
@@ -76,15 +76,18 @@ class Memory:
         Raises:
             OutOfPages: nobody else has any, and they still do not suffice.
         """
-        busy = {b.id for b in keep}
+        own, given_up = {b.id for b in keep}, set[int]()
         while True:
             try:
                 return act()
             except OutOfPages:
                 kept = self._reserved() if model is self.engine.target else set[int]()
+                busy = self._all(own)
                 victim = self._idle(kept | busy, model) or self._idle(busy, model)
+                victim = victim or self._idle(own | given_up, model)  # a companion; once, as the act may want it back
                 if victim is None:
                     raise
+                given_up.add(victim.id)
                 self.release(victim, model)
 
     def release(self, branch: Branch, model: Model) -> None:
@@ -97,7 +100,7 @@ class Memory:
         """Keep the most that a search's branches held at once, with and without sharing."""
         held = unshared = 0
         for model in self.engine.models:
-            size, ids = model.runner.page_bytes, session.branches.keys()
+            size, ids = model.runner.page_bytes, self._all(session.branches.keys())
             held += size * model.book.unique_pages(ids)
             unshared += size * sum(len(model.book.tables[i].pages) for i in ids if i in model.book.tables)
         ledger = session.ledger
@@ -113,7 +116,11 @@ class Memory:
         """Branches of the searches that hold no more than they reserved."""
         book = self.engine.target.book
         within = [s for s in self.running if s.reserve and book.unique_pages(s.branches) <= s.reserve]
-        return {branch for session in within for branch in session.branches}
+        return self._all({branch for session in within for branch in session.branches})
+
+    def _all(self, branches: Collection[int]) -> set[int]:
+        """These branches and their companions."""
+        return {*branches, *self.engine.companions.ids(branches)}
 
     def _owner(self, branch: Branch) -> Session | None:
         return next((s for s in self.running if branch.id in s.branches), None)

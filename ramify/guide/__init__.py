@@ -1,0 +1,1 @@
+"""Factors made of models: what other models say shapes each law. One guide per file."""
