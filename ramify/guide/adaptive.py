@@ -7,9 +7,9 @@ Simonds, "Entropy Adaptive Decoding: Dynamic Model Switching for Efficient Infer
 
     M = the large model if H > tau, the small one if not, once M has drawn `least` tokens; till then as before
 
-Law of a token: that of the model which leads. tau above log2 V is the small model alone, tau below 0 the large one (the
-target) alone; the idle model reads nothing, and catches up at once when it is to lead.
-`branch.notes` is the entropy of each token's law, with a minus sign where the large model drew it (-0.0 is such a sign).
+Law of a token: that of the model which leads. tau above log2 V is the small model alone, tau below 0 the large one
+(the target) alone; the idle model reads nothing, and catches up at once when it is to lead.
+`branch.notes` is the entropy of each token's law, with a minus sign where the large model drew it (-0.0 is one, too).
 Departures: before the first token H is 0, and either model may begin. A text that was put there counts as drawn by the
 small model without doubt. Entropy is of the raw law, before temperature and cuts.
 """

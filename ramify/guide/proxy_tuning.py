@@ -2,9 +2,9 @@
 
 Liu et al., "Tuning Language Models by Proxy", arXiv:2401.08565.
 
-    s_base   the target's logits     s_tuned, s_untuned   a small model's, tuned and before     scale   of their difference
+    s_base   the target's logits    s_tuned, s_untuned   a small model's, tuned and before    scale   of the difference
 
-Law of a token: softmax(s_base + scale (s_tuned - s_untuned)), which is p_base (p_tuned / p_untuned) ^ scale, normalised.
+Law of a token: softmax(s_base + scale (s_tuned - s_untuned)), that is p_base (p_tuned / p_untuned) ^ scale normalised.
 scale=0, and a tuned model that is the untuned one, are no guide.
 Departure: `scale` is 1 in the paper's main results.
 """

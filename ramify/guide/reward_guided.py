@@ -6,7 +6,7 @@ arXiv:2410.08193. The restriction to k tokens is that of Khanov et al., "ARGS", 
     p_base   the target's law        p_arm_i   the i-th reward model's law: its log is the reward of a next token
     w_i      weight of an objective (the paper's 1 / beta_i)
 
-Law of a token: p_base prod_i p_arm_i ^ w_i, normalised, among the base's `top_k` likeliest tokens (0: all). If the arm's
+Law of a token: p_base prod_i p_arm_i ^ w_i, normalised, among the base's `top_k` likeliest tokens (0: all). If an arm's
 law is optimum / base token by token (up to factors that do not depend on the token), the guided law of whole texts is
 the KL-regularised optimum; an arm that was trained comes near it only. Weight 0 is no guide at all, and reads nothing.
 Departure: none. Temperature and cuts of the sampling come afterwards, on the product.

@@ -3,7 +3,7 @@
 Jin et al., "Inference-Time Alignment Control for Diffusion Models with Reinforcement Learning Guidance",
 arXiv:2508.21016, carried over to next tokens.
 
-    p_base   the target's law      p_tuned   the tuned model's      w   scale: between them, or (above 1) past the tuned one
+    p_base   the target's law    p_tuned   the tuned model's    w   scale: between them, or (above 1) past the tuned one
 
 Law of a token: p_base ^ (1 - w) p_tuned ^ w, normalised. w=0 and w=1 are the two models; w=0 reads the target alone.
 Of texts of one token, if p_tuned is the optimum at KL coefficient beta, this is the optimum at beta / w. Of longer
