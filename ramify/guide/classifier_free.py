@@ -7,7 +7,7 @@ Sanchez et al., "Stay on topic with Classifier-Free Guidance", arXiv:2306.17806.
 
 Law of a token: p(x | c) ^ gamma p(x | c') ^ (1 - gamma), normalised. gamma=1 is no guide and reads nothing more;
 gamma=0 is sampling behind c' alone. `negative` is c': a text, tokens, or None for the prompt's last token alone (the
-paper's unconditional case). The other reading is a companion of each branch: it is forked, cut and dropped with it, and reads
+paper's unconditional case). The other reading is a companion of each branch, forked, cut and dropped with it; it reads
 each token once.
 Departure: none. The companion's tokens count as the target's in the ledger.
 """
