@@ -121,6 +121,103 @@ def draft(
     out().print(f"The {'heads are' if 'medusa' in objective else 'draft is'} in {out_folder}", soft_wrap=True)
 
 
+@train.command()
+def tuned(
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
+    target: Annotated[str, typer.Option(help="What is tuned: builtin, or a folder of its family.")] = "builtin",
+    steps: Annotated[int, typer.Option(help="How long to train.")] = 1000,
+    words: Annotated[int, typer.Option(help="How long to train the questions' new words before.")] = 60,
+    beta: Annotated[float, typer.Option(help="Scale of DPO's reward; the greater, the closer to the target.")] = 0.2,
+    judging: Annotated[float, typer.Option(help="Weight of the judging questions; 0 for none.")] = 1.0,
+    anchor: Annotated[float, typer.Option(help="Weight of the right solutions' cross entropy.")] = 4.0,
+    batch: Annotated[int | None, typer.Option(help="Pairs of a step; those of --scale if left out.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate; the recipe's own if left out.")] = None,
+    scale: Annotated[str, typer.Option(help="full, or tiny (to try it).")] = "full",
+    work: Annotated[Path | None, typer.Option(help="Samples, checkpoint and log; OUT-work if left out.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", metavar="", help="Ignore an earlier checkpoint.")] = False,
+    threads: Annotated[int, typer.Option(help="Of the processor.")] = 1,
+    seed: options.FixedSeed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tune the target by DPO on its own solutions, and teach it to judge them.
+
+    Pairs of a right and a wrong solution are drawn from the target, or read
+    from WORK/samples.jsonl, which `ramify train builtin` leaves behind. A run
+    that was interrupted goes on where it stopped.
+
+    Examples:
+      ramify train tuned /path/to/new --work /path/to/builtin-work
+      ramify train tuned /path/to/new --beta 0.1 --judging 0 --anchor 0
+    """
+    own = options.given(words=words, beta=beta, judging=judging, anchor=anchor, rate=rate)
+    _prefer("tuned", out_folder, target, steps, scale, batch, own, work, fresh, threads, seed, as_json)
+
+
+@train.command()
+def arm(
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
+    target: Annotated[str, typer.Option(help="What it will guide: builtin, or a folder of its family.")] = "builtin",
+    steps: Annotated[int, typer.Option(help="How long to train on pairs.")] = 1500,
+    start_steps: Annotated[int, typer.Option(help="How long to train on problems before.")] = 300,
+    layers: Annotated[int, typer.Option(help="Of the target's blocks to keep, from below.")] = 3,
+    beta: Annotated[float, typer.Option(help="Scale of the reward in the preference loss.")] = 0.3,
+    anchor: Annotated[float, typer.Option(help="Weight of the right solutions' cross entropy.")] = 1.0,
+    batch: Annotated[int | None, typer.Option(help="Pairs of a step; those of --scale if left out.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate; the recipe's own if left out.")] = None,
+    scale: Annotated[str, typer.Option(help="full, or tiny (to try it).")] = "full",
+    work: Annotated[Path | None, typer.Option(help="Samples, checkpoints and logs; OUT-work if left out.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", metavar="", help="Ignore earlier checkpoints.")] = False,
+    threads: Annotated[int, typer.Option(help="Of the processor.")] = 1,
+    seed: options.FixedSeed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train an autoregressive reward model, which guides the target by tokens.
+
+    Its log-probabilities are the reward, learnt from the same pairs as
+    `ramify train tuned`; give both the same WORK and they are drawn once.
+
+    Examples:
+      ramify train arm /path/to/new --work /path/to/builtin-work
+      ramify train arm /path/to/new --layers 2 --beta 0.5
+    """
+    own = options.given(layers=layers, start_steps=start_steps, beta=beta, anchor=anchor, rate=rate)
+    _prefer("arm", out_folder, target, steps, scale, batch, own, work, fresh, threads, seed, as_json)
+
+
+def _prefer(
+    name: str,
+    out_folder: Path,
+    target: str,
+    steps: int,
+    scale: str,
+    batch: int | None,
+    own: dict[str, Any],
+    work: Path | None,
+    fresh: bool,
+    threads: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """One of the two recipes that learn from pairs; `own` are the options that it alone has."""
+    known = lookup("recipe", "preference-scales")
+    if scale not in known:
+        raise UnknownName("scale", scale, known)
+    torch.set_num_threads(whole("threads", threads, 1, 1024))
+    size = replace(known[scale], **options.given(batch=batch))
+    run = lookup("recipe", f"{name}-run")(target=folder_of(target), steps=steps, scale=size, seed=seed, **own)
+    numbers = lookup("recipe", name)(out_folder, run, work=work, resume=not fresh, watch=_say_numbers)
+    if as_json:
+        emit(document([Row(key, value, "on held-out problems") for key, value in numbers.items()], seed=seed))
+        return
+    for key, value in numbers.items():
+        out().print(f"{key:<24} {value:.4g}")
+    out().print(f"The model is in {out_folder}", soft_wrap=True)
+
+
+def _say_numbers(numbers: dict[str, float]) -> None:
+    err().print(", ".join(f"{name} {value:.3f}" for name, value in numbers.items()), soft_wrap=True)
+
+
 def _say(step: int, seen: Any) -> None:
     sampled, greedy = (f"{part.mean:.3f} ± {part.error:.3f}" for part in (seen.sampled, seen.greedy))
     err().print(f"step {step}: {sampled} tokens per target pass at temperature 1, {greedy} at 0")

@@ -5,7 +5,6 @@ block efficiency on held-out prompts (`held_out`, `efficiency`) is logged beside
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -17,7 +16,6 @@ from ramify.core.strict import finite, whole
 from ramify.model.checkpoint import Checkpoint, load
 from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Decoder
-from ramify.model.files import read_json
 from ramify.model.medusa import MedusaHeads, load_heads
 from ramify.model.tokenizer import Tokenizer
 from ramify.train.distil import DistilLearner
@@ -26,25 +24,18 @@ from ramify.train.heads import TRUNK, HeadsLearner, JointLearner
 from ramify.train.held_out import HeldOut, Measured
 from ramify.train.initial import copy_decoder, new_decoder
 from ramify.train.learner import Learner
-from ramify.train.loop import Work, train
+from ramify.train.loop import train
 from ramify.train.prompts import Problems, Prompts, read_prompts
 from ramify.train.sample import Sampling
 from ramify.train.shapes import Budget, DraftScale, llama_config
+from ramify.train.workplace import check_out, copy_tokenizer, workplace
 from ramify.train.written import Pool
 
 OBJECTIVES = (*DIVERGENCES, "medusa", "medusa-joint")
 SCRATCH_RATE, ALIGN_RATE, HEADS_RATE = 6e-3, 5e-4, 2e-3
 DECAY_SHARE = 0.7  # of the steps, at their end
 WARMUP_SHARE = 0.25  # of the steps of a joint run: the heads alone
-MEASURE_EVERY = 100
 HEADS = 3
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-)
 
 Watch = Callable[[int, Measured], None]  # (steps done, what was measured)
 
@@ -123,12 +114,12 @@ def train_draft(
     BadInput names an option that is wrong, a draft whose tokenizer is not the target's, prompts that cannot be read,
     or a `work` that holds another run. CheckpointError names a folder that cannot be loaded.
     """
-    _check_out(out, run.target)
+    check_out(out, run.target)
     target, tokenizer = _target(run.target), Tokenizer.load(run.target)
     prompts = _prompts(run, tokenizer, target.decoder.config.max_positions)
     how = Sampling(temperature=1.0, limit=run.scale.limit, seed=run.seed, ends=tokenizer.end_ids)
     learner = _learner(run, target, tokenizer, Pool(target.decoder, prompts, run.scale.batch, how))
-    where = _workplace(work or out.with_name(out.name + "-work"), run, resume)
+    where = workplace(work or out.with_name(out.name + "-work"), run.described(), resume)
     meter = _Meter(learner, prompts.held_out(run.scale.held_out), how, watch)
     before = meter.measure(0)
     if not (where.folder / "log.jsonl").exists():
@@ -137,7 +128,7 @@ def train_draft(
     learner.write(out)
     for folder in (out, out / TRUNK):
         if folder.is_dir():
-            _copy_tokenizer(run.target, folder)
+            copy_tokenizer(run.target, folder)
     return before, meter.measure(run.steps)
 
 
@@ -161,13 +152,6 @@ class _Meter:
 
     def _texts(self) -> HeldOut:
         return HeldOut(self.learner.judge, self.prompts, self.how, self.learner.pool.batch)
-
-
-def _check_out(out: Path, target: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise BadInput("out", f"{out} is no folder")
-    if out.resolve() == target.resolve():
-        raise BadInput("out", f"{out} is the target's own folder, which would be overwritten; name another")
 
 
 def _prompts(run: DraftRun, tokenizer: Tokenizer, positions: int) -> Prompts:
@@ -225,22 +209,3 @@ def _known_draft(folder: Path, tokenizer: Tokenizer) -> tuple[Decoder, Mapping[s
         raise BadInput("from", f"{folder} is a reward model; a draft writes text")
     _check_attention("from", folder, draft)
     return copy_decoder(draft.decoder), draft.config
-
-
-def _workplace(folder: Path, run: DraftRun, resume: bool) -> Work:
-    """The folder of the run's log and checkpoint: new, emptied, or of the very same run."""
-    described, note = run.described(), folder / "run.json"
-    if not resume:
-        for name in ("log.jsonl", "state.pt", "run.json"):
-            (folder / name).unlink(missing_ok=True)
-    if note.exists() and (unlike := [name for name, v in read_json(note).items() if v != described.get(name)]):
-        raise BadInput("work", f"{folder} holds another run (its {', '.join(unlike)}); --fresh, or another --work")
-    folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(described, indent=2) + "\n")
-    return Work(folder=folder, save_every=MEASURE_EVERY, measure_every=MEASURE_EVERY, resume=resume)
-
-
-def _copy_tokenizer(source: Path, folder: Path) -> None:
-    for name in TOKENIZER_FILES:
-        if (source / name).exists():
-            shutil.copyfile(source / name, folder / name)

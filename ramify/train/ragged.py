@@ -67,23 +67,20 @@ class RaggedCausal:
     def __call__(self, layer: int, spec: AttentionSpec, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
         if spec.softcap is not None or spec.window is not None:
             raise NotImplementedError("training covers plain causal attention only")
-        return torch.cat(
-            [
-                _attend(
-                    chunk,
-                    *(x[chunk.start : chunk.stop] for x in (q_RHd * spec.scale, k_RKd, v_RKd)),
-                )
-                for chunk in self.rows.chunks
-            ]
-        )
+        qkv = (q_RHd * spec.scale, k_RKd, v_RKd)
+        return torch.cat([attend(c, _causal(c, q_RHd), *(x[c.start : c.stop] for x in qkv)) for c in self.rows.chunks])
 
 
-def _attend(chunk: Chunk, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
-    heads, kv_heads, longest = q_RHd.shape[1], k_RKd.shape[1], chunk.longest
+def _causal(chunk: Chunk, like: Tensor) -> Tensor:
+    return like.new_full((chunk.longest, chunk.longest), HIDDEN).triu(1)
+
+
+def attend(chunk: Chunk, mask_TT: Tensor, q_RHd: Tensor, k_RKd: Tensor, v_RKd: Tensor) -> Tensor:
+    """The rows of one chunk; `mask_TT` is added to the scores, [T, T] or one for each sequence [B, 1, T, T]."""
+    heads, kv_heads = q_RHd.shape[1], k_RKd.shape[1]
     q_BHTd, k_BKTd, v_BKTd = (_spread(chunk, x) for x in (q_RHd, k_RKd, v_RKd))
     q_BKGd = q_BHTd.reshape(chunk.batch, kv_heads, -1, q_BHTd.shape[-1])  # G here is groups x T
-    mask_TT = q_RHd.new_full((longest, longest), HIDDEN).triu(1)
-    score_BKGT = q_BKGd @ k_BKTd.transpose(-1, -2) + mask_TT.repeat(heads // kv_heads, 1)
+    score_BKGT = q_BKGd @ k_BKTd.transpose(-1, -2) + torch.cat([mask_TT] * (heads // kv_heads), -2)
     out_BKGd = score_BKGT.softmax(-1).to(v_BKTd.dtype) @ v_BKTd
     out_BTHd = out_BKGd.reshape(q_BHTd.shape).transpose(1, 2)
     return out_BTHd.flatten(0, 1)[chunk.places_R]

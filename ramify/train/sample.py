@@ -66,14 +66,14 @@ def complete(decoder: Decoder, prompts: list[list[int]], how: Sampling) -> list[
 
     The draws depend on the whole list of prompts: same list, same seed, same answers.
     """
-    cache, hidden_BD, positions_B = _prefill(decoder, prompts, how.limit)
+    cache, hidden_BD, positions_B = prefill(decoder, prompts, how.limit)
     generator = torch.Generator().manual_seed(how.seed)
     answers_BT = torch.full((len(prompts), how.limit), NOTHING)
     owners_B = torch.arange(len(prompts))
     alive_B = torch.ones(len(prompts), dtype=torch.bool)
     ends = torch.tensor(sorted(how.ends))
     for step in range(how.limit):
-        tokens_B = _draw(decoder.logits(hidden_BD), how.temperature, generator)
+        tokens_B = draw(decoder.logits(hidden_BD), how.temperature, generator)
         answers_BT[owners_B[alive_B], step] = tokens_B[alive_B]
         alive_B = alive_B & ~torch.isin(tokens_B, ends)
         if not alive_B.any():
@@ -87,7 +87,7 @@ def complete(decoder: Decoder, prompts: list[list[int]], how: Sampling) -> list[
     return [[token for token in row if token != NOTHING] for row in answers_BT.tolist()]
 
 
-def _prefill(decoder: Decoder, prompts: list[list[int]], limit: int) -> tuple[DenseCache, Tensor, Tensor]:
+def prefill(decoder: Decoder, prompts: list[list[int]], limit: int) -> tuple[DenseCache, Tensor, Tensor]:
     """The cache after the prompts, their last hidden rows [B, D], and their lengths [B]."""
     lengths_B = torch.tensor([len(p) for p in prompts])
     batch, width = len(prompts), int(lengths_B.max())
@@ -100,7 +100,8 @@ def _prefill(decoder: Decoder, prompts: list[list[int]], limit: int) -> tuple[De
     return cache, hidden_RD[torch.arange(batch) * width + lengths_B - 1], lengths_B
 
 
-def _draw(logits_BV: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+def draw(logits_BV: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """One token of every row [B]; at temperature 0 the likeliest."""
     if temperature == 0:
         return logits_BV.argmax(-1)
     mass_BV = (logits_BV / temperature).softmax(-1)

@@ -158,3 +158,39 @@ def reward_config(target: dict[str, Any], trunk: DecoderConfig, architecture: st
         "rms_norm_eps": trunk.norm_eps,
         "num_labels": 1,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceScale:
+    """What makes the training on preferences large or small.
+
+    problems         training problems that the target samples solutions of; the first are those of the reward models
+    each             solutions of each of them
+    batch            pairs of one step
+    slips            solutions with a slip, and
+    compared         pairs side by side, that a step asks about beside its pairs
+    held_out         held-out problems that everything is measured on
+    held_out_each    solutions of each of them
+    """
+
+    problems: int
+    each: int
+    batch: int
+    slips: int
+    compared: int
+    held_out: int
+    held_out_each: int
+
+
+PREFERENCE_SCALES = {
+    "full": PreferenceScale(
+        problems=2 * FULL.reward_problems,
+        each=FULL.reward_samples,
+        batch=12,
+        slips=6,
+        compared=12,
+        held_out=256,
+        held_out_each=8,
+    ),
+    "tiny": PreferenceScale(problems=6, each=4, batch=2, slips=2, compared=2, held_out=6, held_out_each=4),
+}

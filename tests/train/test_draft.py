@@ -15,7 +15,7 @@ from ramify.core.errors import BadInput, CheckpointError, UnknownName
 from ramify.model.checkpoint import load
 from ramify.model.medusa import load_heads
 from ramify.model.tokenizer import Tokenizer
-from ramify.train import draft as recipe
+from ramify.train import workplace
 from ramify.train.draft import OBJECTIVES, DraftRun, train_draft
 from ramify.train.shapes import DRAFT_SCALES
 from ramify.train.written import Pool, Written
@@ -74,7 +74,7 @@ class CutOff(Exception):
 def test_resumed_run_equals_uninterrupted(
     small_target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objective: str
 ) -> None:
-    monkeypatch.setattr(recipe, "MEASURE_EVERY", 2)
+    monkeypatch.setattr(workplace, "MEASURE_EVERY", 2)
     run = new_run(small_target, objective=objective)
     train_draft(tmp_path / "whole", run)
     texts = Pool.texts
