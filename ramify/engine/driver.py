@@ -123,7 +123,7 @@ class Driver:
             match session.want:
                 case Advance(branches) as want if not session.goals:
                     session.own(branches)
-                    self.engine.guidance.model(want.by)
+                    self.engine.guidance.hand_over(want.by, branches)
                     session.aim(want, self._room(session, branches) if wants_room(session) else 0)
                     if not session.left():
                         self._arrive(session)

@@ -104,6 +104,18 @@ class Guidance:
             raise UnknownName("model", role, self.others)
         return self.others[role]
 
+    def hand_over(self, role: str | None, branches: Iterable[Branch]) -> None:
+        """Let a model write branches from here on: none of them grows longer than it can read.
+
+        Raises:
+            UnknownName: there is no such model. BadInput: a branch fills its context already.
+        """
+        limit = self.model(role).runner.max_positions
+        for branch in branches:
+            if not branch.done and len(branch.tokens) >= limit:
+                raise BadInput("context", f"{role!r} reads {limit} tokens, and a text has them; lower max_tokens")
+            branch.max_length = min(branch.max_length, limit) if not branch.done else branch.max_length
+
     def elsewhere(self, live: Iterable[Branch]) -> dict[str, list[Branch]]:
         """The branches that another model than the target leads, by its role."""
         groups = dict[str, list[Branch]]()

@@ -7,8 +7,11 @@ from ramify.core.registry import lookup
 from ramify.core.types import Budget, Prompt, Selection
 from ramify.engine.driver import run_alone
 from ramify.engine.engine import Engine
+from ramify.engine.model import Model
 from ramify.engine.session import Session
 from ramify.reward.checker import Checker
+from ramify.toy.model import ToyModel
+from ramify.toy.runner import toy_model
 from tests.toys import JUDGE, prompt, toy
 
 STORY = (1, 2, 1, 2, 2)
@@ -40,9 +43,18 @@ def run(
         options["select"] = lookup("select", options.get("select", method.select))
     source = source or prompt(*STORY, seed=seed, ignore_eos=False, max_tokens=12)
     budget = budget or Budget(pages=40 if method.uses_room else None)
-    search = method.run(source, **options)
     engine = engine or toy(num_pages=400)
+    for field in method.models:
+        engine.others.setdefault(options.setdefault(field, "small"), small_beside(engine))
+    search = method.run(source, **options)
     return run_alone(engine, search, reward=reward, budget=budget, reserve=budget.pages or 0, extract=letter)
+
+
+def small_beside(engine: Engine) -> Model:
+    """Another writer of the target's tokens, as large as the target."""
+    runner = engine.target.runner
+    sizes = {"num_pages": runner.num_pages, "page_size": runner.page_size, "max_positions": runner.max_positions}
+    return toy_model("small", ToyModel(runner.vocab_size, salt=9), **sizes)
 
 
 def selection(session: Session) -> Selection:
