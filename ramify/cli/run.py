@@ -91,13 +91,8 @@ def run(
     moved = steering_from(steer, steer_strength)
     lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting, steer=moved)
     with progress(method, 1) as step:
-        wishes |= {
-            "reward": judge,
-            "budget": budget,
-            "seed": seed,
-            "guide": guide,
-            "progress": lambda done, _: step(done),
-        }
+        wishes |= {"reward": judge, "budget": budget, "seed": seed, "guide": guide}
+        wishes["progress"] = lambda done, _: step(done)
         [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)
     if as_json:
         emit(result_document(result, judge))
