@@ -298,7 +298,6 @@ class Engine:
         del branch.tokens[length:], branch.logprobs[drawn:], branch.notes[drawn:]
         branch.forked_at = min(branch.forked_at, length)  # all it shares with its parent now
         branch.finish = branch.text_end = None
-        branch.forked_at = min(branch.forked_at, length)  # its own tokens begin where it parts from its parent
 
     def release(self, branch: Branch) -> None:
         """Give up the pages of a branch that lives on; they are computed again when they are needed."""

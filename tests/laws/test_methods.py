@@ -1,5 +1,7 @@
 """Every registered method: the same again for a seed, balanced books, a ledger that adds up, complete candidates."""
 
+from typing import Any
+
 import pytest
 
 from ramify.core.registry import lookup, names
@@ -11,9 +13,26 @@ from tests.toys import is_empty, prompt, toy
 every_method = pytest.mark.parametrize("name", names("method"))
 
 
-def many(name: str) -> dict[str, int]:
+STEP = {"step": "b", "max_step_tokens": 4}
+SETTINGS: dict[str, dict[str, Any]] = {  # of those that `n` alone does not make several candidates of
+    "greedy": {},
+    "beam": {"n": 6, "width": 2, **STEP},
+    "dvts": {"n": 6, "width": 2, **STEP},
+    "token-beam-search": {"width": 3},
+    "treebon": {"n": 6, "layers": 3, "children": 2, "layer_tokens": 2},
+    "segment-rejection": {"n": 6, "batch": 2, "tokens": 3, "goal": 0.3, "beta": 0.1},
+    "rain": {"simulations": 4, "width": 2, "tokens": 2, "visits": 2},
+    "mcts": {"simulations": 4, "width": 2, "rollout": True, **STEP},
+    "retrospective-resampling": {"n": 3, "threshold": -0.8, **STEP},
+    "explore-execute": {"n": 6, "step": "b"},
+}
+DRAWLESS = ("greedy", "token-beam-search")  # the seed does not matter
+BRANCHING = tuple(name for name in SETTINGS if name not in ("greedy", "explore-execute"))  # n does not count candidates
+
+
+def many(name: str) -> dict[str, Any]:
     """Options that make several candidates, where a method has any."""
-    return {"n": 6} if name != "greedy" else {}
+    return SETTINGS.get(name, {"n": 6})
 
 
 def summary(session: Session) -> object:
@@ -33,7 +52,7 @@ def test_the_same_again(name: str, seed: int) -> None:
 @every_method
 def test_another_seed_is_another_text(name: str) -> None:
     several = {str(drawn(run(name, seed=seed, **many(name)))) for seed in range(6)}
-    assert len(several) == (1 if name == "greedy" else 6)
+    assert len(several) == 1 if name in DRAWLESS else len(several) > 4  # first steps are short: two seeds may agree
 
 
 @every_method
@@ -84,7 +103,8 @@ def test_a_token_budget_is_kept(name: str, tokens: int) -> None:
 def test_candidates_say_why_they_ended(name: str) -> None:
     chosen = selection(run(name, **many(name)))
     assert any(chosen.best is e for e in chosen.ended)
-    assert len(chosen.ended) == many(name).get("n", 1)
+    if name not in BRANCHING:
+        assert len(chosen.ended) == many(name).get("n", 1)
     for ended in chosen.ended:
         assert ended.stopped_because in ("stop", "length", "rejected")
         assert (ended.stopped_because == "rejected") == (not ended.branch.done)
