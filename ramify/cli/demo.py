@@ -8,17 +8,19 @@ import typer
 from rich.markup import escape
 
 from ramify.api import LM, is_right, load
-from ramify.api import problems as draw_problems
 from ramify.cli import options
-from ramify.cli.compare import METHODS, PAGE_SIZE, compare_document, render, save_plot
-from ramify.cli.comparing import Bench
+from ramify.cli.compare import METHODS, PAGE_SIZE
+from ramify.cli.comparing import compare_document, render, save_plot
 from ramify.cli.document import emit
 from ramify.cli.run import result_document
 from ramify.cli.terminal import out, progress, visible
 from ramify.cli.tree import draw
-from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.strict import finite, whole
+from ramify.harness.cells import Bench
+from ramify.harness.settings import Settings, fingerprint
+from ramify.harness.spec import Spec, read_specs
+from ramify.harness.tasks import BY_NUMBER, open_task
 
 PLOT = Path("runs/demo.png")
 METHOD, BRANCHES, REWARD = "speculative-rejection", 24, "builtin-prm"
@@ -43,24 +45,49 @@ def demo(
     """
     whole("problems", problems, 1, 1_000_000)
     finite("budget", budget, 2.0, 1e6)
-    chosen = [lookup("method", name) for name in METHODS.split(",")]
+    specs, task = read_specs(METHODS), open_task("builtin", problems, seed)
     with load(page_size=PAGE_SIZE) as lm:
-        held_out = draw_problems(problems, seed)
-        bench = Bench(lm, held_out, [seed], REWARD, {}, 0.3, progress)
-        bench.calibrate()
-        wishes = bench.options(lookup("method", METHOD), BRANCHES)
+        settings = _settings(lm, problems, budget, seed)
+        bench = Bench(lm, task, settings.seeds, REWARD, {}, settings.room, progress)
+        held_out = [item.record for item in task.items]
+        wishes = bench.options(Spec(METHOD), BRANCHES)
         examples = _examples(lm, held_out[:LOOK_AT], seed, wishes)
         example = next((e for e in examples if e.solved), examples[0])
         if not as_json:
             _show_tree(example, examples)
             out().print(f"\n[bold]2. The same compute for every method[/], on {problems} held-out problems\n")
-        points = {method.name: bench.climb(method, budget) for method in chosen}
-    picture = save_plot(points, f"built-in model, {problems} held-out problems", plot)
+        comparison = bench.compare(specs, settings.budgets)
+    picture = save_plot(comparison, f"built-in model, {problems} held-out problems", plot)
     if as_json:
         shown = {"problem": example.problem.text, **result_document(example.tree, REWARD)}
-        emit({**compare_document(points, bench, budget, picture), "tree": shown})
+        emit({**compare_document(comparison, settings, picture), "tree": shown})
     else:
-        render(points, bench, budget, picture)
+        render(comparison, settings, picture)
+
+
+def _settings(lm: LM, problems: int, budget: float, seed: int) -> Settings:
+    """What `ramify compare` would be asked for the same tables."""
+    return Settings(
+        methods=tuple(METHODS.split(",")),
+        budgets=(budget,),
+        problems=problems,
+        seeds=(seed,),
+        seed=seed,
+        task="builtin",
+        task_digest="",
+        checker=None,
+        checked_by=BY_NUMBER,
+        reward=REWARD,
+        temperature=None,
+        max_tokens=None,
+        room=0.3,
+        model="builtin",
+        model_digest=fingerprint(lm.folder),
+        mode="fast",
+        dtype="auto",
+        device="auto",
+        kv_gib=0.5,
+    )
 
 
 @dataclass(frozen=True)
