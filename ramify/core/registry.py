@@ -63,6 +63,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "proof-group": {
         "searches": "ramify.verify.searches:PROOFS",
+        "sampling": "ramify.verify.sampling:PROOFS",
+        "ranking": "ramify.verify.ranking:PROOFS",
     },
     "recipe": {
         "builtin": "ramify.train.builtin:train_builtin",
