@@ -62,6 +62,8 @@ TABLES: dict[str, dict[str, str]] = {
         "search": "ramify.verify.methods:verify_search",
     },
     "proof-group": {
+        "guides": "ramify.verify.guides:PROOFS",
+        "collaboration": "ramify.verify.collaboration:PROOFS",
         "searches": "ramify.verify.searches:PROOFS",
         "sampling": "ramify.verify.sampling:PROOFS",
         "ranking": "ramify.verify.ranking:PROOFS",

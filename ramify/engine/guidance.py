@@ -68,11 +68,11 @@ class Guidance:
         """Refuse a guide whose models are not there; else the most tokens that all who read its branches can.
 
         Raises:
-            UnknownName: there is no model of that name. BadInput: the prompt fills the context of one of them.
+            UnknownName: there is no model of that name. BadInput: it is a reward's, or the prompt fills its context.
         """
         limit = self.target.runner.max_positions
         for role in prompt.guide.models if prompt.guide is not None else ():
-            limit = min(limit, self.model(role).runner.max_positions)
+            limit = min(limit, self._speaking(role).runner.max_positions)
             if len(prompt.tokens) >= limit:
                 raise BadInput("prompt", f"{len(prompt.tokens)} tokens leave no room in {role!r}'s context of {limit}")
         return limit
@@ -96,21 +96,29 @@ class Guidance:
         """A model by its role; None is the target.
 
         Raises:
-            UnknownName: there is none of that name.
+            UnknownName: there is none of that name. BadInput: it keeps scores.
         """
         if role is None or role == self.target.role:
             return self.target
         if role not in self.others:
             raise UnknownName("model", role, self.others)
+        if self.others[role].scores:
+            raise BadInput("model", f"{role!r} keeps scores; it neither draws nor answers. Name a language model")
         return self.others[role]
+
+    def _speaking(self, role: str | None) -> Model:
+        model = self.model(role)
+        if model is not self.target and model.scores is not None:
+            raise BadInput("guide", f"{role!r} scores texts as a reward; name a model that writes them")
+        return model
 
     def hand_over(self, role: str | None, branches: Iterable[Branch]) -> None:
         """Let a model write branches from here on: none of them grows longer than it can read.
 
         Raises:
-            UnknownName: there is no such model. BadInput: a branch fills its context already.
+            UnknownName: there is no such model. BadInput: it is a reward's, or a branch fills its context already.
         """
-        limit = self.model(role).runner.max_positions
+        limit = self._speaking(role).runner.max_positions
         for branch in branches:
             if not branch.done and len(branch.tokens) >= limit:
                 raise BadInput("context", f"{role!r} reads {limit} tokens, and a text has them; lower max_tokens")
@@ -134,8 +142,11 @@ class Guidance:
         model = self.model(role)
         try:
             self.with_room(branches, model)
-        except OutOfPages:
-            if model is self.target or len(branches) == 1:
+        except OutOfPages as error:
+            if model is self.target:
+                raise
+            if len(branches) == 1:
+                error.branch = branches[0].id
                 raise
             half = len(branches) // 2
             return torch.cat([self.logits(role, branches[:half]), self.logits(role, branches[half:])])
