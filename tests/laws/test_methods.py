@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ramify.core.errors import BadInput
 from ramify.core.registry import lookup, names
 from ramify.core.types import Budget
 from ramify.engine.session import Session
@@ -25,9 +26,17 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of those that `n` alone does not make
     "mcts": {"simulations": 4, "width": 2, "rollout": True, **STEP},
     "retrospective-resampling": {"n": 3, "threshold": -0.8, **STEP},
     "explore-execute": {"n": 6, "step": "b"},
+    "adaptive-vote": {"n": 6, "batch": 6},
+    "pairwise-rank": {"n": 6, "template": "{prompt}{first}b{second}", "question": "a", "choices": ("a", "b")},
+    "consensus-game": {"n": 6, "steps": 20},
+    "think-sum": {"choices": ("a", "b"), "facts": ("ab",)},
+    "choice-funnel": {"options": ("a", "b"), "confident": 0.0},
 }
-DRAWLESS = ("greedy", "token-beam-search")  # the seed does not matter
-BRANCHING = tuple(name for name in SETTINGS if name not in ("greedy", "explore-execute"))  # n does not count candidates
+GIVEN = ("think-sum", "choice-funnel")  # their candidates are texts of the caller's: nothing is drawn, nothing ends
+OWN_PROMPTS = ("cross-view-vote", "pairwise-rank", "consensus-game", *GIVEN)  # they read other texts than the prompt
+DRAWLESS = ("greedy", "token-beam-search", *GIVEN)  # the seed does not matter
+N_COUNTS = ("greedy", "explore-execute", "adaptive-vote", "pairwise-rank", "consensus-game")
+BRANCHING = tuple(name for name in SETTINGS if name not in N_COUNTS)  # n does not count candidates
 
 
 def many(name: str) -> dict[str, Any]:
@@ -79,15 +88,16 @@ def test_the_ledger_matches_the_branches(name: str, seed: int) -> None:
     session = run(name, seed=seed, **many(name))
     ledger, nodes = session.ledger, list(session.tree.values())
     own = [n.branch.num_generated - (n.branch.forked_at - n.branch.num_prompt) for n in nodes]  # since the fork
-    assert ledger.generated_tokens == sum(own)
+    assert ledger.generated_tokens == (0 if name in GIVEN else sum(own))
     assert ledger.forks == len(nodes)
-    assert ledger.prompt_tokens == 5
+    assert ledger.prompt_tokens == 5 or (name in OWN_PROMPTS and ledger.prompt_tokens > 5)
     target = ledger.model("target")
     assert target.recomputed == 0
-    assert target.tokens <= ledger.prompt_tokens + ledger.generated_tokens
+    if name not in OWN_PROMPTS:  # they ask, and questions are no prompts
+        assert target.tokens <= ledger.prompt_tokens + ledger.generated_tokens
     if "judge" in ledger.models:
         assert ledger.model("judge").tokens <= ledger.prompt_tokens + ledger.generated_tokens
-    assert 0 < ledger.peak_kv_bytes <= ledger.peak_unshared_kv_bytes
+    assert (name in GIVEN or 0 < ledger.peak_kv_bytes) and ledger.peak_kv_bytes <= ledger.peak_unshared_kv_bytes
     assert ledger.seconds > 0
 
 
@@ -106,8 +116,8 @@ def test_candidates_say_why_they_ended(name: str) -> None:
     if name not in BRANCHING:
         assert len(chosen.ended) == many(name).get("n", 1)
     for ended in chosen.ended:
-        assert ended.stopped_because in ("stop", "length", "rejected")
-        assert (ended.stopped_because == "rejected") == (not ended.branch.done)
+        assert ended.stopped_because in (("unfinished",) if name in GIVEN else ("stop", "length", "rejected"))
+        assert (ended.stopped_because in ("rejected", "unfinished")) == (not ended.branch.done)
         assert ended.branch.num_generated > 0
     if lookup("method", name).uses_reward:
         assert all(e.score is not None for e in chosen.ended)
@@ -123,5 +133,10 @@ def test_a_prompt_of_one_token_and_a_text_of_one_token(name: str) -> None:
 @every_method
 def test_the_end_of_the_context(name: str) -> None:
     engine = toy(num_pages=400, max_positions=12)
+    if name in OWN_PROMPTS:
+        long = {"premise": "{prompt}" * 9 + "{choice}"} if name == "think-sum" else {}
+        with pytest.raises(BadInput, match="12"):  # what they would ask about is longer than that
+            run(name, source=prompt(1, 2, 1), engine=engine, **many(name) | long)
+        return
     session = run(name, source=prompt(1, 2, 1), engine=engine, **many(name))
     assert {len(e.branch.tokens) for e in selection(session).ended if e.stopped_because == "length"} == {12}
