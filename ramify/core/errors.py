@@ -64,7 +64,14 @@ class BrokenNumbers(RamifyError):
 
 
 class OutOfPages(RamifyError):
-    """More pages needed than are free. Nothing was changed."""
+    """More pages needed than are free. Nothing was changed.
+
+    `role` is the model's whose pages they are (None: the target's). `branch` is the number of a branch that does not
+    fit even where nobody else holds anything.
+    """
+
+    role: str | None = None
+    branch: int | None = None
 
     def __init__(self, needed: int, free: int, branches: int) -> None:
         remedy = "Drop some, lower n, or" if branches > 1 else "Lower max_tokens, or"

@@ -27,7 +27,8 @@ def likelihoods(
 ) -> list[list[float]]:
     """Log-probability of each choice behind each source and the question.
 
-    A source is read as far as it has not been, the question once for each source, a choice without its last token once.
+    A source is read as far as it has not been and keeps that; the question is read once for each source, a choice
+    without its last token once.
 
     Raises:
         BadInput: a choice has no tokens.
@@ -44,7 +45,12 @@ def likelihoods(
         return made[-1]
 
     try:
-        stems = [beside(source, asked) for source in sources]
+        bases = [_base(source, beside) for source in sources]
+        read(bases, model)
+        for base, source in zip(bases, sources, strict=True):
+            if base is not source:
+                model.lend(base, source)
+        stems = [beside(base, asked) for base in bases]
         read(stems, model)
         rests = [[beside(stem, some[:-1]) for some in tokens] for stem in stems]
         for each in rests:
@@ -57,6 +63,15 @@ def likelihoods(
         ]
     finally:
         drop(made)
+
+
+def _base(source: Branch, beside: Aside) -> Branch:
+    """What is asked behind: the source itself, or, of one that an end token ended, a copy without that."""
+    if source.finish != "stop" or source.text_end is not None:
+        return source
+    base = beside(source, ())
+    base.bookmarks = source.bookmarks
+    return base
 
 
 def _behind(model: Model, stem: Branch, rest: Branch, tokens: Sequence[int]) -> float:

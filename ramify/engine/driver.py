@@ -13,8 +13,8 @@ from ramify.core.types import Branch, Budget, Selection
 from ramify.core.wants import Advance, Marker, Score, Search, Together
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
-from ramify.engine.model import Model
-from ramify.engine.replies import Replies, affords
+from ramify.engine.replies import Replies
+from ramify.engine.scoring import Scoring
 from ramify.engine.session import Session, wants_room, wants_score
 
 MOST_BRANCHES = 512
@@ -38,6 +38,7 @@ class Driver:
         self._waiting: list[Session] = []
         self._memory = Memory(engine, self._running)
         self._replies = Replies(engine, self._memory, extract)
+        self._scoring = Scoring(engine, self._memory, self._guard)
 
     def submit(
         self,
@@ -96,9 +97,11 @@ class Driver:
     def _round(self) -> None:
         for session in self._active():
             self._guard(session, lambda s=session: self._answer_at_once(s))  # type: ignore[misc]
-        self._score([s for s in self._active() if wants_score(s)])
+        self._scoring.score([s for s in self._active() if wants_score(s)])
         self._step()
-        for session in [s for root in self._running for s in root.family() if s.over and s.parent is not None]:
+        for session in [
+            s for root in self._running for s in root.family() if s.over and s.parent is not None and not s.closed
+        ]:
             self._finish(session)
         for session in [s for s in self._running if s.over]:
             self._finish(session)
@@ -172,59 +175,6 @@ class Driver:
         room = self._room(session, session.want.branches) if live else 0
         session.goals = {b: len(b.tokens) + room for b in live}
         return room > 0 and bool(session.left())
-
-    def _score(self, sessions: Sequence[Session]) -> None:
-        readers = dict[str, tuple[Model, list[Session]]]()
-        for session in sessions:
-            self._guard(session, lambda s=session: self._note_reader(s, readers))  # type: ignore[misc]
-        for model, some in readers.values():
-            self._read([s for s in some if wants_score(s)], model)
-        for session in sessions:
-            self._guard(session, lambda s=session: self._answer_score(s))  # type: ignore[misc]
-
-    def _note_reader(self, session: Session, readers: dict[str, tuple[Model, list[Session]]]) -> None:
-        if session.reward is None:
-            raise BadInput("reward", "this method asks for scores; name a reward (ramify models lists them)")
-        assert isinstance(session.want, Score)
-        models = self.engine.models_of(session.reward)
-        for model in models:
-            model.require_context(session.want.branches)
-        if not affords(session, session.want.branches, models):
-            session.send(session.last_scores(session.want.branches))
-            self._answer_at_once(session)
-            return
-        for model in models:
-            readers.setdefault(model.role, (model, []))[1].append(session)
-
-    def _answer_score(self, session: Session) -> None:
-        if not isinstance(session.want, Score):  # it could not pay, and went on
-            return
-        assert session.reward is not None
-        branches, reward = list(session.want.branches), session.reward
-        values = self._memory.with_room(lambda: self.engine.score(branches, reward), branches, self.engine.target)
-        scores = dict(zip(branches, values, strict=True))
-        session.note_scores(scores)
-        self._memory.note_peak(session.root)
-        session.send(scores)
-
-    def _read(self, sessions: Sequence[Session], model: Model) -> None:
-        """Let a reward's model read; what does not fit together is read one after another."""
-        branches = [b for s in sessions if isinstance(s.want, Score) for b in s.want.branches]
-        try:
-            self._memory.with_room(lambda: self.engine.read(branches, model), branches, model)
-        except OutOfPages:
-            for branch in branches:
-                model.release(branch)
-            for session in sessions:
-                self._guard(session, lambda s=session: self._read_one_by_one(s, model))  # type: ignore[misc]
-
-    def _read_one_by_one(self, session: Session, model: Model) -> None:
-        assert isinstance(session.want, Score)
-        for branch in session.want.branches:
-            try:
-                self.engine.read([branch], model)
-            finally:
-                model.release(branch)  # its values stay
 
     def _step(self) -> None:
         pending = {b: most for root in self._running if not root.over for b, most in root.pending().items()}

@@ -8,7 +8,7 @@ catch up lazily, so one that is asked about a branch at last reads then all that
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,6 +28,15 @@ class Factor(Guide, Protocol):
         """The logits to draw from, [R, V], and a note for each row (kept in `branch.notes`; None notes 0)."""
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A guide that asks for `logits_behind` this context."""
+
+    @property
+    def negative(self) -> str | Context | None:
+        """A text, tokens, or (None) the last token of each prompt alone."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """What a guide sees of a step: its branches, the logits of the model that leads, and a way to ask others."""
@@ -44,8 +53,7 @@ class Rows:
     def logits_behind(self, context: str | Context | None) -> Tensor:
         """The target's logits of all rows, had their texts another prompt: a text, its tokens, or (None) nothing but
         the last token of their own."""
-        if isinstance(context, str):
-            context = tuple(self._guidance.target.codec.encode(context))
+        context = self._guidance.context_of(context)
         others = [b.tokens[b.num_prompt - 1 : b.num_prompt] for b in self.branches]
         pairs = zip(self.branches, others, strict=True)
         companions = self._guidance.companions
@@ -75,7 +83,16 @@ class Guidance:
             limit = min(limit, self._speaking(role).runner.max_positions)
             if len(prompt.tokens) >= limit:
                 raise BadInput("prompt", f"{len(prompt.tokens)} tokens leave no room in {role!r}'s context of {limit}")
+        if isinstance(prompt.guide, Comparing) and (context := self.context_of(prompt.guide.negative)) is not None:
+            size, most = self.target.runner.vocab_size, self.target.runner.max_positions
+            if any(not 0 <= token < size for token in context) or not 0 < len(context) < most:
+                raise BadInput("negative", f"1 to {most - 1} tokens of a vocabulary of {size}, not {context[:8]}")
+            limit = min(limit, most - len(context) + len(prompt.tokens))
         return limit
+
+    def context_of(self, context: str | Context | None) -> Context | None:
+        """A context's tokens."""
+        return tuple(self.target.codec.encode(context)) if isinstance(context, str) else context
 
     def begins_word(self) -> Tensor:
         """See `Rows.begins_word`; found out once."""

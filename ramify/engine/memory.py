@@ -40,13 +40,17 @@ class Memory:
             try:
                 return self.engine.step(batch, most)
             except OutOfPages as error:
-                self._give_way(batch, error)
+                if error.branch is None:
+                    self._give_way(batch, error)
+                else:
+                    self._end(batch, error)
             except DraftError as error:
                 self._end(batch, error)
         return []
 
-    def _end(self, batch: list[Branch], error: DraftError) -> None:
-        """A bad draft ends the search it was made for, or all that are drafted for; the others go on."""
+    def _end(self, batch: list[Branch], error: DraftError | OutOfPages) -> None:
+        """A bad draft ends the search it was made for, or all that are drafted for; a branch that another model has no
+        room for ends its own. The others go on."""
         guilty = [b for b in batch if (b.id == error.branch if error.branch is not None else b.speculate)]
         owners = [owner for b in guilty if (owner := self._owner(b)) is not None]
         if not owners:
@@ -70,8 +74,24 @@ class Memory:
                 owner.error = error  # nobody holds anything that could come back
         self.release(victim, model)
 
+    def in_parts(self, act: Callable[[Sequence[Branch]], list[T]], branches: Sequence[Branch], model: Model) -> list[T]:
+        """Do for branches what does for each by itself; those that there is no room for together, one half at a time.
+
+        Raises:
+            OutOfPages: see `with_room`; there is not even room for one of them.
+        """
+        try:
+            return self.with_room(lambda: act(branches), branches, model)
+        except OutOfPages:
+            if len(branches) < 2:
+                raise
+        half = len(branches) // 2
+        return self.in_parts(act, branches[:half], model) + self.in_parts(act, branches[half:], model)
+
     def with_room(self, act: Callable[[], T], keep: Iterable[Branch], model: Model) -> T:
         """Do what needs pages of a model; while they are short, branches that are not to `keep` theirs give them up.
+
+        Where another model's are short instead, that one's are given up.
 
         Raises:
             OutOfPages: nobody else has any, and they still do not suffice.
@@ -80,15 +100,16 @@ class Memory:
         while True:
             try:
                 return act()
-            except OutOfPages:
-                kept = self._reserved() if model is self.engine.target else set[int]()
+            except OutOfPages as error:
+                short = next((m for m in self.engine.models if m.role == error.role), model)
+                kept = self._reserved() if short is self.engine.target else set[int]()
                 busy = self._all(own)
-                victim = self._idle(kept | busy, model) or self._idle(busy, model)
-                victim = victim or self._idle(own | given_up, model)  # a companion; once, as the act may want it back
+                victim = self._idle(kept | busy, short) or self._idle(busy, short)
+                victim = victim or self._idle(own | given_up, short)  # a companion; once, as the act may want it back
                 if victim is None:
                     raise
                 given_up.add(victim.id)
-                self.release(victim, model)
+                self.release(victim, short)
 
     def release(self, branch: Branch, model: Model) -> None:
         """Give up the pages of a branch; the moment before may have been its search's worst."""

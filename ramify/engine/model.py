@@ -3,7 +3,7 @@
 Every model of an engine keeps its own pages for a branch and catches up lazily, so that each reads each token once.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Literal
@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ramify.core.errors import BadInput, BooksUnbalanced
-from ramify.core.ledger import Kind
+from ramify.core.errors import BadInput, BooksUnbalanced, OutOfPages
+from ramify.core.ledger import Kind, ModelAccount
 from ramify.core.protocols import Codec
 from ramify.core.sampling import Rule
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft, is_chain
-from ramify.engine.likelihood import token_logprobs
+from ramify.engine.likelihood import keep_logprobs
 from ramify.engine.reading import Agenda, Reading, chunk_of
 from ramify.engine.runner import Chunk, Runner
 from ramify.engine.scheduler import Behind, Standing, schedule, shared_runs
-from ramify.kv.book import Book
+from ramify.kv.book import Book, Demand
+from ramify.kv.pages import Copy
 from ramify.model.rolling import Rolled
 
 Scores = Literal["value", "logprob"]
-Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
 
 
 class Model:
@@ -47,7 +47,6 @@ class Model:
         self.kind: Kind = kind or ("reward" if self.scores else "writer")
         self.book = Book(runner.num_pages, runner.page_size)
         self.readings: dict[int, Reading] = {}
-        self._watchers: dict[int, Watcher] = {}
 
     def open(self, branch: Branch) -> None:
         """Know a branch; nothing is read yet."""
@@ -60,7 +59,7 @@ class Model:
         if source.id in self.readings:
             self.book.clone(source.id, branch.id)
             old = self.readings[source.id]
-            self.readings[branch.id] = replace(old, anchors=old.anchors.copy(), values=old.values.copy())
+            self.readings[branch.id] = replace(old, anchors=old.anchors.copy(), values=old.values.copy(), watcher=None)
 
     def held(self, branch: Branch) -> int:
         """Tokens of the branch that its pages hold."""
@@ -115,17 +114,9 @@ class Model:
 
     def close(self, branch: Branch) -> None:
         """Forget a branch."""
-        self._watchers.pop(branch.id, None)
         self.readings.pop(branch.id, None)
         if branch.id in self.book.tables:
             self.book.close(branch.id)
-
-    def watch(self, branch: Branch, watcher: Watcher | None) -> None:
-        """Show `watcher` every hidden row of a branch as it is read (None stops that)."""
-        if watcher is None:
-            self._watchers.pop(branch.id, None)
-        else:
-            self._watchers[branch.id] = watcher
 
     def check(self, alive: Container[int]) -> None:
         """Audit the book, and that every reading belongs to a branch that is alive.
@@ -208,7 +199,7 @@ class Model:
         Raises:
             OutOfPages: they do not fit; nothing was changed.
         """
-        self.runner.copy(self.book.grow([(b.id, len(b.tokens) + len(parents)) for b, _, parents in trees]))
+        self.runner.copy(self._grow([(b.id, len(b.tokens) + len(parents)) for b, _, parents in trees]))
         chunks = list[Chunk]()
         for branch, tokens, parents in trees:
             pages, length = self.book.tables[branch.id].pages, len(branch.tokens)
@@ -241,7 +232,7 @@ class Model:
         assert self.runner.rolling is not None
         ends = [len(b.tokens) + count - 1 for b, count in zip(branches, counts, strict=True)]
         starts = [self.held(b) for b in branches]
-        self.runner.copy(self.book.grow([(b.id, end) for b, end in zip(branches, ends, strict=True)]))
+        self.runner.copy(self._grow([(b.id, end) for b, end in zip(branches, ends, strict=True)]))
         reads = [b.tokens[start:] for b, start in zip(branches, starts, strict=True)]
         tables = [self.book.tables[b.id].pages for b in branches]
         rolled = self.runner.rolling(reads, starts, tables, counts, uniform_BK, rule, laws=laws)
@@ -304,7 +295,7 @@ class Model:
         starts = [self.held(b) for b, _ in reading]
         beyond = [len(drafts[b.id].tokens) if b.id in drafts else 0 for b, _ in reading]
         demands = zip(reading, starts, beyond, strict=True)
-        copies = self.book.grow([(b.id, start + count + more) for (b, count), start, more in demands])
+        copies = self._grow([(b.id, start + count + more) for (b, count), start, more in demands])
         try:
             self.runner.copy(copies)
             return self._take_in(reading, starts, {copy.dst for copy in copies}, drafts)
@@ -331,15 +322,22 @@ class Model:
         last_BD = hidden_RD[[end - 1 for end in ends]]  # rows of their own: an anchor must not keep the whole step's
         drafted = dict[int, Tensor]()
         for (branch, count), start, end, last_D, after in zip(reading, starts, ends, last_BD, firsts[1:], strict=True):
-            if branch.id in self._watchers:
-                self._watchers[branch.id](start, hidden_RD[end - count : end])
+            if (watcher := self.readings[branch.id].watcher) is not None:
+                watcher(start, hidden_RD[end - count : end])
             if self.scores == "logprob":
-                self._keep_logprobs(branch, start, hidden_RD[end - count : end])
+                keep_logprobs(
+                    self.runner,
+                    self._account(branch),
+                    self.readings[branch.id],
+                    branch,
+                    start,
+                    hidden_RD[end - count : end],
+                )
             self._note(branch, start, count, last_D)
             if branch.bookmarks:
                 rows = hidden_RD[end - count : end].clone()
                 self.readings[branch.id].anchors |= {start + 1 + i: row_D for i, row_D in enumerate(rows)}
-            self._keep_values(branch, start, values[end - count : end])
+            self.readings[branch.id].keep_values(branch.num_prompt, start, values[end - count : end])
             page = self.book.tables[branch.id].pages[start // self.runner.page_size]
             branch.ledger.pages_copied += page in copied
             if branch.id in drafts:
@@ -351,7 +349,7 @@ class Model:
 
     def _note(self, branch: Branch, start: int, count: int, last_D: Tensor) -> None:
         end, reading = start + count, self.readings[branch.id]
-        if end == len(branch.tokens):
+        if end == len(branch.tokens) or self.scores == "logprob":  # the next value may be a follower's own
             self._forget_anchors(branch)
             reading.anchors[end] = last_D
         self._bill(branch, start, count)
@@ -367,6 +365,12 @@ class Model:
             reading = self.readings[branch.id]
             reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
 
+    def lend(self, leader: Branch, branch: Branch) -> None:
+        """Let a branch hold what was read of a text that is the beginning of its own."""
+        self.open(branch)
+        if self.held(branch) < self.held(leader):
+            self._follow(leader, branch, self.held(leader))
+
     def stand_beside(self, leader: Branch, branch: Branch) -> None:
         """Let a branch that has read nothing stand where `leader` stood at the end of the same prompt, if it knows."""
         lead = self.readings.get(leader.id)
@@ -374,29 +378,17 @@ class Model:
             self.open(branch)
             self._follow(leader, branch, branch.num_prompt)
 
-    def _keep_logprobs(self, branch: Branch, start: int, hidden_nD: Tensor) -> None:
-        """The log-probabilities of the tokens behind these rows, as far as they were drawn."""
-        known = branch.num_prompt + len(self.readings[branch.id].values)
-        before_D = self.readings[branch.id].anchors.get(start)
-        if known == start and before_D is not None:
-            self._score_rows(branch, start - 1, before_D[None])
-            known += 1
-        first, last = max(start, known - 1), min(start + len(hidden_nD), len(branch.tokens) - 1)
-        if first < last:
-            self._score_rows(branch, first, hidden_nD[first - start : last - start])
+    def _grow(self, demands: Sequence[Demand]) -> list[Copy]:
+        try:
+            return self.book.grow(demands)
+        except OutOfPages as error:
+            error.role = self.role
+            raise
 
-    def _score_rows(self, branch: Branch, first: int, hidden_nD: Tensor) -> None:
-        targets = branch.tokens[first + 1 : first + 1 + len(hidden_nD)]
-        branch.ledger.model(self.role).flops += len(targets) * self.runner.costs.logits
-        self._keep_values(branch, first + 1, token_logprobs(self.runner, hidden_nD, targets))
-
-    def _keep_values(self, branch: Branch, start: int, values: Sequence[float]) -> None:
-        kept = self.readings[branch.id].values
-        for position, value in enumerate(values, start):
-            if position >= branch.num_prompt + len(kept):
-                kept.append(value)
+    def _account(self, branch: Branch) -> ModelAccount:
+        return branch.ledger.model(self.role, self.kind)
 
     def _bill(self, branch: Branch, start: int, count: int) -> None:
-        account, costs = branch.ledger.model(self.role, self.kind), self.runner.costs
+        account, costs = self._account(branch), self.runner.costs
         account.tokens += count
         account.flops += count * (costs.row + costs.context * (start + (count + 1) / 2))

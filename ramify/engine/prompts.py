@@ -24,7 +24,7 @@ def note_prompt_logprobs(model: Model, branch: Branch, count: int, read: Callabl
             for token, row_V in zip(tokens, logprob_nV, strict=True):
                 kept.append(TokenLogprob(token, float(row_V[token]), top_alternatives(row_V, count)))
 
-    model.watch(branch, keep)
+    model.readings[branch.id].watcher = keep
     read([branch])  # prefill drops the branch, and its watcher, if this fails
-    model.watch(branch, None)
+    model.readings[branch.id].watcher = None
     branch.prompt_logprobs = kept

@@ -1,6 +1,6 @@
 """What a model knows of a branch beside its pages, and what a step's worth of catching up comes to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -8,6 +8,8 @@ from torch import Tensor
 from ramify.core.types import Branch
 from ramify.engine.drafts import Draft, is_chain
 from ramify.engine.runner import Chunk
+
+Watcher = Callable[[int, Tensor], None]  # (position of the first row, hidden rows [n, D])
 
 
 @dataclass(slots=True)
@@ -18,6 +20,13 @@ class Reading:
     values: list[float] = field(default_factory=list)  # a reward model's, one a generated token
     furthest: int = 0  # most tokens ever read: below it, reading is reading again
     published: bool = False
+    watcher: Watcher | None = None  # sees every hidden row as it is read
+
+    def keep_values(self, num_prompt: int, start: int, values: Sequence[float]) -> None:
+        """Keep those of `values` (of the tokens from `start` on) that are not known yet."""
+        for position, value in enumerate(values, start):
+            if position >= num_prompt + len(self.values):
+                self.values.append(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from ramify.core.wants import (
 from ramify.engine.ending import text_of
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
-from ramify.engine.model import Model
 from ramify.engine.session import Session
 
 
@@ -58,7 +57,7 @@ class Replies:
             case Likeliest(branches, k):
                 session.own(branches)
                 target = self.engine.target
-                return self.memory.with_room(lambda: self.engine.likeliest(branches, k), branches, target)
+                return self.memory.in_parts(lambda some: self.engine.likeliest(some, k), branches, target)
             case Extend() as chosen:
                 return self._extend(session, chosen)
             case Append(branch, text):
@@ -133,7 +132,10 @@ class Replies:
 
     def _rephrased(self, prompt: Prompt, text: str, index: int) -> Prompt:
         tokens = tuple(self.engine.target.codec.encode(text))
-        return replace(prompt, tokens=tokens, text=text, request=address_at(prompt.address, index))
+        request = address_at(address_at(prompt.address, len(tokens)), index)
+        for token in tokens:  # of the text, too: other texts of another want are drawn from independently
+            request = address_at(request, token)
+        return replace(prompt, tokens=tokens, text=text, request=request)
 
     def _ask(self, session: Session, want: Ask) -> list[list[float]]:
         session.own([source for source in want.sources if isinstance(source, Branch)])
@@ -142,30 +144,12 @@ class Replies:
             sources = list[Branch]()
             for source in want.sources:
                 if isinstance(source, Prompt):
-                    opened.append(self.engine.open(source, session.ledger))
-                    sources.append(opened[-1])
-                else:
-                    sources.append(source)
+                    asked = replace(source, sampling=replace(source.sampling, prompt_logprobs=None))
+                    opened.append(self._root(session, asked))
+                sources.append(opened[-1] if isinstance(source, Prompt) else source)
             model = self.engine.guidance.model(want.by)
-            return self.memory.with_room(
-                lambda: self.engine.ask(sources, want.question, want.choices, want.by), sources, model
+            return self.memory.in_parts(
+                lambda some: self.engine.ask(some, want.question, want.choices, want.by), sources, model
             )
         finally:
             self.engine.drop(opened)
-
-
-def affords(session: Session, branches: Sequence[Branch], models: Sequence[Model]) -> bool:
-    """Whether the budget for reward tokens pays for a look at these branches: what siblings share counts once."""
-    most = session.budget.reward_tokens
-    if most is None:
-        return True
-    unread = set[tuple[str, int, int]]()
-    for model in models:
-        for branch in branches:
-            held = model.held(branch) if model.holds(branch) else 0
-            path = 0
-            for position, token in enumerate(branch.tokens):
-                path = hash((path, token))
-                if position >= held:
-                    unread.add((model.role, position, path))
-    return session.ledger.reward_tokens + len(unread) <= most

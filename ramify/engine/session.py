@@ -47,6 +47,8 @@ class Session:
     children: list["Session"] = field(default_factory=list)  # of the current Together
     forked: list[tuple[Prompt, int]] = field(default_factory=list)  # prompts, and how often each was forked
     prompts: set[tuple[int, ...]] = field(default_factory=set)  # prompts that were billed
+    judged: set[tuple[str, int, int]] = field(default_factory=set)  # (model, position, path) that were scored
+    closed: bool = False
 
     @property
     def root(self) -> "Session":
@@ -124,7 +126,7 @@ class Session:
             self.search.close()
         except Exception as error:
             self.error = self.error or error
-        self.ledger.seconds = self.root.elapsed
+        self.closed, self.ledger.seconds = True, self.root.elapsed
 
     def own(self, branches: Iterable[Branch]) -> None:
         """Refuse branches that are not its own, or not any more.
@@ -153,7 +155,7 @@ class Session:
         """The family's branches that are to draw next, and by how many tokens they may grow; those that the budget has
         no token for finish."""
         left = {b: most for s in self.family() if not s.over for b, most in s.left().items()}
-        if left and self.budget.spent(self.ledger, self.elapsed):
+        if left and self.spent():
             return _finished(left)
         if self.budget.draft_tokens is not None and self.ledger.draft_tokens >= self.budget.draft_tokens:
             for branch in self.branches.values():
@@ -164,7 +166,12 @@ class Session:
         """Whether the budget has as many tokens left, and is not spent otherwise."""
         most = self.budget.tokens
         within = most is None or self.ledger.generated_tokens + count <= most
-        return within and not self.budget.spent(self.ledger, self.elapsed)
+        return within and not self.spent()
+
+    def spent(self) -> bool:
+        """Whether the family's budget is used up, whatever `tokens` says of it."""
+        root, most = self.root, self.budget.reward_tokens
+        return self.budget.spent(root.ledger, root.elapsed) or (most is not None and len(root.judged) >= most)
 
     def _within_budget(self, left: dict[Branch, int], tokens: int) -> dict[Branch, int]:
         # token by token together, so that who gets the last ones does not depend on who found room in which step

@@ -43,6 +43,7 @@ class Stepping:
         began, elsewhere = perf_counter(), self.guidance.elsewhere(live)
         away = {b.id for some in elsewhere.values() for b in some}
         agenda = self.target.agenda([b for b in live if b.id not in away], self.row_budget)
+        led_RV = [self.guidance.logits(role, some) for role, some in elsewhere.items()]
         hidden, drafts = self._carry_out(agenda, most)
         drafted = [[b, *(agenda.group(b) or [])] for b, _ in agenda.reading if b.id in hidden]
         busy = {b.id for group in drafted for b in group} | away
@@ -52,10 +53,14 @@ class Stepping:
         if not rows and not led:
             return []
         parts = [self.target.runner.logits(torch.cat(rows))] if rows else []
-        led_RV = [self.guidance.logits(role, some) for role, some in elsewhere.items()]
         own = parts[0][: len(ready)] if parts else led_RV[0][:0]
         drawing = [*ready, *led]
-        logits_RV = self.guidance.shaped(torch.cat([own, *(part.to(own.dtype) for part in led_RV)]), drawing)
+        try:
+            logits_RV = self.guidance.shaped(torch.cat([own, *(part.to(own.dtype) for part in led_RV)]), drawing)
+        except BaseException:
+            for branch in (b for group in drafted for b in group):  # nobody will say which rows of their drafts stay
+                self.target.truncate(branch, len(branch.tokens))
+            raise
         for branch, (token, logprob) in zip(drawing, draw_tokens(logits_RV, drawing, self.draw), strict=True):
             branch.logprobs += logprob
             self._append(branch, token)

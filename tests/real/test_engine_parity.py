@@ -118,7 +118,9 @@ class Watched:
 
     def add(self, branches):
         for branch in branches:
-            self.engine.target.watch(branch, lambda start, n, b=branch: self.rows.append((b, start, n.clone())))
+            self.engine.target.readings[branch.id].watcher = lambda start, n, b=branch: self.rows.append(
+                (b, start, n.clone())
+            )
 
     def compare(self):
         """All rows since the last time; between two times branches only grow."""
