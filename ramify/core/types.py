@@ -21,6 +21,9 @@ Skip = frozenset[int]
 
 WHOLE: Skip = frozenset()
 
+Mixture = tuple[tuple[int, float], ...]
+"""Tokens and their weights, which sum to one: what a model reads where their embeddings are superposed."""
+
 
 @dataclass(frozen=True)
 class Prompt:

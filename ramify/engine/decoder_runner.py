@@ -77,7 +77,12 @@ class DecoderRunner:
             device=self.store.device,
         )
         attend = attend_over(self.store, batch, self.mode)
-        return self.decoder(batch.tokens_R, batch.positions_R, attend, self.tap, skip)  # type: ignore[no-any-return]
+        mixtures = [
+            (span.first_row + at, m) for span, c in zip(batch.spans, chunks, strict=True) for at, m in c.mixtures
+        ]
+        return self.decoder(  # type: ignore[no-any-return]
+            batch.tokens_R, batch.positions_R, attend, self.tap, skip, mixtures
+        )
 
     @torch.inference_mode()
     def logits(self, hidden_RD: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ramify.core.types import WHOLE, Skip
+from ramify.core.types import WHOLE, Mixture, Skip
 from ramify.kv.pages import Copy
 from ramify.model.config import DecoderConfig as DecoderConfig
 from ramify.model.rolling import Rolling as Rolling  # toys name it from here
@@ -24,13 +24,14 @@ class Chunk:
 
     `parents` () makes them consecutive. Otherwise they are the last nodes of a tree that stands behind the stored text:
     `parents` names every node's (-1: the text's end), and node i is kept in the slot of position start + i until
-    `Runner.move` brings a path of them into line.
+    `Runner.move` brings a path of them into line. `mixtures` names (row, what is read there instead of its token).
     """
 
     tokens: Sequence[int]
     start: int
     pages: Sequence[int]
     parents: Sequence[int] = ()
+    mixtures: Sequence[tuple[int, Mixture]] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ A pure function of its rows. What a row may look at is `attend`'s business, neve
 trains on a dense batch, prefills a ragged one and decodes a tree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ramify.core.strict import whole
-from ramify.core.types import WHOLE, Skip
+from ramify.core.types import WHOLE, Mixture, Skip
 from ramify.model.config import AttentionSpec, DecoderConfig
 from ramify.model.linear import Linear
 from ramify.model.rope import RotaryTable
@@ -159,15 +159,32 @@ class Decoder(nn.Module):
         self.steer: Steer | None = None  # see `steering.py`; other ways through the layers give way to it
 
     def forward(
-        self, tokens_R: Tensor, positions_R: Tensor, attend: Attend, tap: Tap | None = None, skip: Skip = WHOLE
+        self,
+        tokens_R: Tensor,
+        positions_R: Tensor,
+        attend: Attend,
+        tap: Tap | None = None,
+        skip: Skip = WHOLE,
+        mixtures: Sequence[tuple[int, Mixture]] = (),
     ) -> Tensor:
-        """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer."""
+        """Hidden rows after the final norm, [R, D]; `tap` sees the residual stream after every layer.
+
+        `mixtures` are (row, what it reads instead of its token): the weighted sum of the tokens' embeddings.
+        """
         h_RD = F.embedding(tokens_R, self.embedding)
+        for row, mixture in mixtures:
+            h_RD[row] = self._superposed(mixture)
         if self.config.embedding_scale != 1.0:  # rounded to the weights' type first, as Gemma was trained
             h_RD = h_RD * torch.tensor(self.config.embedding_scale, dtype=h_RD.dtype, device=h_RD.device)
         cos_Rh, sin_Rh = self.rowwise.angles(self.rope, positions_R)
         through = self.through or self.layer_by_layer
         return self.norm(through(h_RD, cos_Rh, sin_Rh, attend, tap, skip))  # type: ignore[no-any-return]
+
+    def _superposed(self, mixture: Mixture) -> Tensor:
+        """One row, summed in fp32 in the mixture's order, whatever rows are beside it."""
+        ids, weights = zip(*mixture, strict=True)
+        weight_k1 = torch.tensor(weights, dtype=torch.float32, device=self.embedding.device)[:, None]
+        return (weight_k1 * self.embedding[list(ids)].float()).sum(0).to(self.embedding.dtype)
 
     def layer_by_layer(
         self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip

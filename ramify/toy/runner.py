@@ -2,15 +2,20 @@
 
 A wrong slot, a missing copy or a page given to two branches therefore changes the toy's law, and the laws see it.
 Hidden rows are the logits with the value appended: [R, V + 1], fp64.
+
+A mixture is kept in a slot as a token is. The toy is linear in it: behind a text with mixtures the law (and the value)
+is the weighted mean of those behind all texts that the mixtures may stand for.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
 
-from ramify.core.types import WHOLE, Skip
+from ramify.core.types import WHOLE, Mixture, Skip
 from ramify.engine.model import Model, Scores
 from ramify.engine.runner import Chunk, Costs, DecoderConfig, Rolling
 from ramify.kv.pages import Copy
@@ -29,7 +34,7 @@ class ToyRunner:
         self.rolling: Rolling | None = None
         self.config: DecoderConfig | None = None
         self.num_layers = 1
-        self.slots = [EMPTY] * (num_pages * page_size)
+        self.slots: list[int | Mixture] = [EMPTY] * (num_pages * page_size)
 
     def forward(self, chunks: Sequence[Chunk], skip: Skip = WHOLE) -> Tensor:
         """Store every chunk, then read each row's context back from the slots; without its layer it is another toy."""
@@ -38,6 +43,8 @@ class ToyRunner:
             first = chunk.start + max(0, len(chunk.parents) - len(chunk.tokens))
             for position, token in enumerate(chunk.tokens, first):
                 self.slots[self._slot(chunk, position)] = token
+            for row, mixture in chunk.mixtures:
+                self.slots[self._slot(chunk, first + row)] = mixture
         return torch.stack([self._hidden(model, chunk, seen) for chunk in chunks for seen in _seen(chunk)])
 
     def logits(self, hidden_RD: Tensor) -> Tensor:
@@ -66,9 +73,22 @@ class ToyRunner:
         return chunk.pages[position // self.page_size] * self.page_size + position % self.page_size
 
     def _hidden(self, model: ToyModel, chunk: Chunk, seen: Sequence[int]) -> Tensor:
-        context = [self.slots[self._slot(chunk, at)] for at in seen]
-        value = torch.tensor([model.value(context)], dtype=torch.float64)
-        return torch.cat([model.logits(context), value])
+        kept = [self.slots[self._slot(chunk, at)] for at in seen]
+        if all(isinstance(each, int) for each in kept[-model.order :]):
+            return _row(model, [each if isinstance(each, int) else EMPTY for each in kept])
+        choices = [((each, 1.0),) if isinstance(each, int) else each for each in kept[-model.order :]]
+        mean = torch.zeros(self.vocab_size + 1, dtype=torch.float64)
+        for ways in product(*choices):
+            row = _row(model, [*[EMPTY] * (len(kept) - len(ways)), *(token for token, _ in ways)])
+            row[:-1] = row[:-1].softmax(-1)
+            mean += prod(weight for _, weight in ways) * row
+        mean[:-1] = mean[:-1].log()
+        return mean
+
+
+def _row(model: ToyModel, context: Sequence[int]) -> Tensor:
+    value = torch.tensor([model.value(context)], dtype=torch.float64)
+    return torch.cat([model.logits(context), value])
 
 
 def _seen(chunk: Chunk) -> Iterator[list[int]]:
