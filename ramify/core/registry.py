@@ -65,8 +65,10 @@ TABLES: dict[str, dict[str, str]] = {
         "guides": "ramify.verify.guides:PROOFS",
         "collaboration": "ramify.verify.collaboration:PROOFS",
         "searches": "ramify.verify.searches:PROOFS",
+        "steps": "ramify.verify.steps:PROOFS",
         "sampling": "ramify.verify.sampling:PROOFS",
         "ranking": "ramify.verify.ranking:PROOFS",
+        "probability": "ramify.verify.probability:PROOFS",
     },
     "recipe": {
         "builtin": "ramify.train.builtin:train_builtin",

@@ -29,13 +29,17 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of those that `n` alone does not make
     "adaptive-vote": {"n": 6, "batch": 6},
     "pairwise-rank": {"n": 6, "template": "{prompt}{first}b{second}", "question": "a", "choices": ("a", "b")},
     "consensus-game": {"n": 6, "steps": 20},
+    "particle-filter": {"n": 6, "granularity": "token", "ess_threshold": 0.9},
+    "particle-gibbs": {"n": 3, "sweeps": 3, "granularity": "token", "ess_threshold": 0.9},
+    "qalign": {"steps": 5, "chains": 2},
+    "power-sampling": {"steps": 3, "chains": 2, "block": 4},
     "think-sum": {"choices": ("a", "b"), "facts": ("ab",)},
     "choice-funnel": {"options": ("a", "b"), "confident": 0.0},
 }
 GIVEN = ("think-sum", "choice-funnel")  # their candidates are texts of the caller's: nothing is drawn, nothing ends
 OWN_PROMPTS = ("cross-view-vote", "pairwise-rank", "consensus-game", *GIVEN)  # they read other texts than the prompt
 DRAWLESS = ("greedy", "token-beam-search", *GIVEN)  # the seed does not matter
-N_COUNTS = ("greedy", "explore-execute", "adaptive-vote", "pairwise-rank", "consensus-game")
+N_COUNTS = ("greedy", "explore-execute", "adaptive-vote", "pairwise-rank", "consensus-game", "particle-filter")
 BRANCHING = tuple(name for name in SETTINGS if name not in N_COUNTS)  # n does not count candidates
 
 
