@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -90,7 +90,7 @@ def chain(row: Row, length: int = 3) -> dict[Text, float]:
     return law
 
 
-def guided(guide: Guide, sampling: Sampling = PLAIN, **others: ToyModel) -> dict[Hashable, float]:
+def guided(guide: Guide, sampling: Sampling = PLAIN, **others: ToyModel) -> dict[Text, float]:
     """The enumerated law of sampling under a guide, with more models beside the toy's own."""
 
     def once(tape: Tape) -> Hashable:
@@ -100,7 +100,7 @@ def guided(guide: Guide, sampling: Sampling = PLAIN, **others: ToyModel) -> dict
         engine.check()
         return best_text(session)
 
-    return outcomes(once)
+    return cast(dict[Text, float], outcomes(once))
 
 
 @dataclass(frozen=True)
@@ -174,14 +174,15 @@ class ProductTable(ToyModel):
 
 def _trade_off() -> float:
     """By how much an objective falls although its weight rises, on a grid of weights of two (0: it never does)."""
-    arms = {"longer": RatioArm(score=lambda text: len(text) / 2), "letters": RatioArm(score=_letters)}
+    longer, letters = RatioArm(score=lambda text: len(text) / 2), RatioArm(score=_letters)
+    objectives: tuple[Score, Score] = (lambda text: float(len(text)), _letters)
     shortfall = 0.0
-    for objective, name in ((len, 0), (_letters, 1)):
+    for name, objective in enumerate(objectives):
         seen = list[float]()
         for weight in (0.0, 0.5, 1.0, 2.0):
             weights = (weight, 0.7) if name == 0 else (0.7, weight)
-            law = guided(GenARM(arms=("longer", "letters"), weights=weights), **arms)
-            seen.append(sum(mass * objective(text) for text, mass in law.items()))  # type: ignore[operator]
+            law = guided(GenARM(arms=("longer", "letters"), weights=weights), longer=longer, letters=letters)
+            seen.append(sum(mass * objective(text) for text, mass in law.items()))
         shortfall = max(shortfall, *(1e-6 + low - high for low, high in pairwise(seen)))
     return max(0.0, shortfall)
 
