@@ -68,10 +68,10 @@ STEPS: dict[str, Any] = {"step": "b", "most": 2}
 
 PROOFS: Proofs = {
     ("spec-reason", "accepted steps, and rewritten ones"): _search(
-        "spec-reason", judged(0.3, False), threshold=0.3, **STEPS
+        "spec-reason", judged(0.0, False), threshold=0.0, **STEPS
     ),
     ("spec-reason", "steps that raise the score"): _search(
-        "spec-reason", judged(0.1, True), threshold=0.1, gain=True, **STEPS
+        "spec-reason", judged(-0.2, True), threshold=-0.2, gain=True, **STEPS
     ),
     ("spec-reason", "threshold=-inf is the small model"): _search("spec-reason", LITTLE, threshold=-inf, **STEPS),
     ("spec-reason", "threshold=inf is the target's law"): _search("spec-reason", BASE, threshold=inf, **STEPS),

@@ -297,18 +297,18 @@ PROOFS: Proofs = {
     ("guide rl-guidance", "w=1 is the tuned model"): _same(RLGuidance(tuned="small", w=1.0), LITTLE),
     ("guide rl-guidance", "one token: the optimum at beta / w"): _one_step_policy,
     ("guide nudging", "token by token"): _rows(
-        Nudging(nudger="small", threshold=0.5, words=False), nudged(TARGET, SMALL, 0.5, False)
+        Nudging(nudger="small", threshold=0.55, words=False), nudged(TARGET, SMALL, 0.55, False)
     ),
     ("guide nudging", "to the end of a word"): _rows(
-        Nudging(nudger="small", threshold=0.5), nudged(TARGET, SMALL, 0.5, True), 4
+        Nudging(nudger="small", threshold=0.55), nudged(TARGET, SMALL, 0.55, True), 4
     ),
     ("guide nudging", "threshold 0 is the base"): _same(Nudging(nudger="small", threshold=0.0), BASE),
     ("guide nudging", "above 1 it is the nudger"): _same(Nudging(nudger="small", threshold=1.1), LITTLE),
     ("guide entropy-adaptive", "the leader's law"): _rows(
-        EntropyAdaptive(small="small", threshold=1.2, window=2, least=1), switching(1.2, 2, 1), 4
+        EntropyAdaptive(small="small", threshold=1.4, window=2, least=1), switching(1.4, 2, 1), 4
     ),
     ("guide entropy-adaptive", "held for two tokens"): _rows(
-        EntropyAdaptive(small="small", threshold=1.2, window=1, least=2), switching(1.2, 1, 2), 4
+        EntropyAdaptive(small="small", threshold=1.4, window=1, least=2), switching(1.4, 1, 2), 4
     ),
     ("guide entropy-adaptive", "a high threshold is the small model"): _same(
         EntropyAdaptive(small="small", threshold=9.0), LITTLE
