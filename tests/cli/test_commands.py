@@ -105,7 +105,7 @@ def test_compare_json(runner: CliRunner, builtin: Path) -> None:
         assert rows[name]["low"] <= rows[name]["value"] <= rows[name]["high"]
         assert rows[name]["flops"] == pytest.approx(rows[name]["compute"] * document["budget_flops"])
         assert rows[name]["target_tokens"] > 0
-        assert document["curves"][name][-1]["n"] == rows[name]["n"]
+        assert rows[name]["n"] in [point["n"] for point in document["curves"][name]]
 
 
 def test_compare_on_a_file(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
@@ -115,6 +115,35 @@ def test_compare_on_a_file(runner: CliRunner, builtin: Path, tmp_path: Path) -> 
     document = last_document(runner.invoke(app, call))
     assert [row["name"] for row in document["rows"]] == ["greedy", "sample"]
     assert document["problems"] == 1
+
+
+def test_compare_into_a_folder(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
+    task = tmp_path / "mine.jsonl"
+    task.write_text("".join(json.dumps({"prompt": f"{i} + 1 =\n", "goal": str(i + 1)}) + "\n" for i in range(3)))
+    (tmp_path / "mine.py").write_text("def right(record, text):\n    return record['goal'] in text\n")
+    call = ["compare", "--task", str(task), "--checker", "mine.py:right", "--methods", "greedy,best-of-n(n=2)"]
+    call += ["--budget", "2,3", "--seeds", "2", "--out", "runs/mine", *SHORT]
+    first = runner.invoke(app, call)
+    assert first.exit_code == 0, first.output
+    assert "Report: runs/mine/report.html" in first.stdout
+    assert widest(first.stdout) <= 80
+    document = last_document(runner.invoke(app, [*call, "--json"]))
+    assert [(row["name"], row["budget"]) for row in document["rows"]] == [
+        (name, budget) for budget in (2.0, 3.0) for name in ("greedy", "best-of-n(n=2)")
+    ]
+    assert document["report"] == "runs/mine/report.html"
+    assert {path.name for path in (tmp_path / "runs/mine").iterdir()} >= {"rows.csv", "report.html", "compare.png"}
+    other = runner.invoke(app, [*call, "--max-tokens", "9"])
+    assert other.exit_code == 2
+    assert "max_tokens 8, not 9" in other.stderr
+
+
+def test_a_bad_line_is_refused_before_anything_is_written(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"prompt": "a", "answer": "b"}\n{"prompt": 1}\n')
+    result = runner.invoke(app, ["compare", "--task", "mine.jsonl", "--out", "runs/mine", *SHORT])
+    assert result.exit_code == 2
+    assert "mine.jsonl, line 2: " in result.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_demo(runner: CliRunner, builtin: Path, tmp_path: Path) -> None:
@@ -209,7 +238,15 @@ BAD_CALLS = [
     (["compare", "--budget", "nan"], "budget: nan is not a finite number"),
     (["compare", "--problems", "2", "--temperature", "nan"], "temperature: nan is not a finite number"),
     (["compare", "--budget", "1", "--problems", "2"], "one candidate of best-of-n costs"),
-    (["compare", "--methods", "greedy,beam"], "method: unknown 'beam'"),
+    (["compare", "--methods", "greedy,no-such"], "method: unknown 'no-such'"),
+    (["compare", "--methods", "greedy,best-of-n(n=2"], "methods: ')' is missing"),
+    (["compare", "--methods", "best-of-n(m=2)", "--problems", "1"], "option: unknown 'm'"),
+    (["compare", "--methods", "best-of-n(select=worst)", "--problems", "1"], "select: unknown 'worst'"),
+    (["compare", "--budget", "4,x"], "budget: '4,x' is no list of numbers"),
+    (["compare", "--budget", "4,4"], "budget: 4,4 names one budget twice"),
+    (["compare", "--budget", "4,0.5"], "budget: 0.5 is outside"),
+    (["compare", "--checker", "operator:eq"], "checker: builtin has one of its own"),
+    (["compare", "--problems", "1", "--out", os.devnull], "out: /dev/null holds something else"),
     (["compare", "--task", "no-such-file"], "task: "),
     (["compare", "--task", os.devnull], "task: /dev/null has no problems"),
     (["compare", "--model", "folder"], "reward: "),

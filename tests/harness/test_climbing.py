@@ -51,6 +51,7 @@ def test_a_climb_begins_where_the_method_begins() -> None:
 def test_which_methods_climb() -> None:
     specs = [Spec("greedy"), Spec("sample"), Spec("best-of-n"), Spec("majority-vote"), Spec("best-of-n", (("n", 4),))]
     assert [scales(spec) for spec in specs] == [False, False, True, True, False]
+    assert scales(Spec("qalign")) and Spec("qalign").size == "steps"
 
 
 def test_nearest_is_by_ratio() -> None:
