@@ -7,6 +7,7 @@ Answers(branches)           -> dict[Branch, ...]    the final answers read off t
 Texts(branches)             -> dict[Branch, str]    the generated texts
 Likeliest(branches, k)      -> list[list[Continuation]]  the k likeliest next tokens of each
 Extend(branches, tokens)    -> int                  how many got their token, a chosen one each, not drawn
+Superpose(branches, weights) -> None                the target reads their last tokens' superposition instead of each
 Append(branch, text)        -> int                  tokens that `text` came to behind the branch's own
 Ask(sources, text, choices) -> list[list[float]]    log-probability of each choice behind each source and a question
 PromptText(prompt)          -> str                  the text of a prompt, also of one given as tokens or messages
@@ -143,6 +144,19 @@ class Extend:
 
 
 @dataclass(frozen=True)
+class Superpose:
+    """The target reads, in place of the last token of each of these branches, the superposition of all of them.
+
+    That is the sum of the tokens' embeddings, weighted by `weights` (which are divided by their sum). What it reads is
+    the branch's from there on: forks and truncated branches keep it, other models and questions (`Ask`) see the tokens.
+    Branches that have read the same read it once for all. They are not drafted for any more.
+    """
+
+    branches: Sequence[Branch]
+    weights: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Append:
     """Put a text behind a branch that is not done, as if it had been drawn."""
 
@@ -221,6 +235,6 @@ class Together:
     searches: Sequence[Generator[Any, Any, Any]]
 
 
-Verb = Fork | Advance | Score | Likeliest | Extend | Append | Truncate | Drop
+Verb = Fork | Advance | Score | Likeliest | Extend | Superpose | Append | Truncate | Drop
 Want = Verb | Answers | Texts | Ask | PromptText | Rephrase | Toss | Together
 Search = Generator[Want, Any, T]

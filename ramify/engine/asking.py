@@ -11,6 +11,7 @@ from ramify.core.errors import BadInput
 from ramify.core.types import Branch
 from ramify.engine.likelihood import token_logprobs
 from ramify.engine.model import Model
+from ramify.engine.superposing import unmix
 
 Aside = Callable[[Branch, Sequence[int]], Branch]
 Read = Callable[[Sequence[Branch], Model], None]
@@ -42,6 +43,7 @@ def likelihoods(
 
     def beside(branch: Branch, more: Sequence[int]) -> Branch:
         made.append(aside(branch, more))
+        unmix(model, made[-1])
         return made[-1]
 
     try:

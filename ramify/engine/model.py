@@ -4,7 +4,6 @@ Every model of an engine keeps its own pages for a branch and catches up lazily,
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from typing import Literal
 
@@ -58,8 +57,7 @@ class Model:
         """Let `branch` stand where `source` stands, on the same pages."""
         if source.id in self.readings:
             self.book.clone(source.id, branch.id)
-            old = self.readings[source.id]
-            self.readings[branch.id] = replace(old, anchors=old.anchors.copy(), values=old.values.copy(), watcher=None)
+            self.readings[branch.id] = self.readings[source.id].twin()
 
     def held(self, branch: Branch) -> int:
         """Tokens of the branch that its pages hold."""
@@ -95,7 +93,7 @@ class Model:
         if branch.id not in self.readings:
             return
         reading = self.readings[branch.id]
-        reading.anchors = {at: row for at, row in reading.anchors.items() if at <= length}
+        reading.cut(length)
         if self.held(branch) >= length:
             again = resume and self.scores is None and length not in reading.anchors
             self.book.truncate(branch.id, length - again)
@@ -287,7 +285,8 @@ class Model:
 
     def _standing(self, branch: Branch) -> Standing:
         table = self.book.tables[branch.id]
-        return Standing(branch.id, table.length, table.pages, branch.tokens, branch.num_prompt)
+        inputs = self.readings[branch.id].inputs(branch.tokens)
+        return Standing(branch.id, table.length, table.pages, inputs, branch.num_prompt)
 
     def _read(self, reading: Sequence[tuple[Branch, int]], drafts: Mapping[int, Draft]) -> dict[int, Tensor]:
         if not reading:
@@ -312,7 +311,7 @@ class Model:
         drafts: Mapping[int, Draft],
     ) -> dict[int, Tensor]:
         chunks = [
-            chunk_of(b, start, count, self.book.tables[b.id].pages, drafts.get(b.id))
+            chunk_of(b, start, count, self.book.tables[b.id].pages, drafts.get(b.id), self.readings[b.id].mixtures)
             for (b, count), start in zip(reading, starts, strict=True)
         ]
         hidden_RD = self.runner.forward(chunks)
@@ -366,9 +365,9 @@ class Model:
             reading.anchors = {at: row for at, row in reading.anchors.items() if at == branch.num_prompt}
 
     def lend(self, leader: Branch, branch: Branch) -> None:
-        """Let a branch hold what was read of a text that is the beginning of its own."""
+        """Let a branch hold what was read of a text that is the beginning of its own, read as tokens."""
         self.open(branch)
-        if self.held(branch) < self.held(leader):
+        if self.held(branch) < self.held(leader) and not self.readings[branch.id].mixtures:
             self._follow(leader, branch, self.held(leader))
 
     def stand_beside(self, leader: Branch, branch: Branch) -> None:

@@ -1,11 +1,11 @@
 """What a model knows of a branch beside its pages, and what a step's worth of catching up comes to."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from ramify.core.types import Branch
+from ramify.core.types import Branch, Mixture
 from ramify.engine.drafts import Draft, is_chain
 from ramify.engine.runner import Chunk
 
@@ -21,6 +21,22 @@ class Reading:
     furthest: int = 0  # most tokens ever read: below it, reading is reading again
     published: bool = False
     watcher: Watcher | None = None  # sees every hidden row as it is read
+    mixtures: dict[int, Mixture] = field(default_factory=dict)  # position -> what is read there instead of the token
+
+    def twin(self) -> "Reading":
+        """What a fork begins with."""
+        return replace(
+            self, anchors=self.anchors.copy(), values=self.values.copy(), watcher=None, mixtures=self.mixtures.copy()
+        )
+
+    def cut(self, length: int) -> None:
+        """Forget the rows and mixtures of what lies behind `length` tokens."""
+        self.anchors = {at: row for at, row in self.anchors.items() if at <= length}
+        self.mixtures = {at: mixture for at, mixture in self.mixtures.items() if at < length}
+
+    def inputs(self, tokens: Sequence[int]) -> Sequence[int | Mixture]:
+        """What is read: readings agree where these do, whatever the tokens are."""
+        return [self.mixtures.get(at, token) for at, token in enumerate(tokens)] if self.mixtures else tokens
 
     def keep_values(self, num_prompt: int, start: int, values: Sequence[float]) -> None:
         """Keep those of `values` (of the tokens from `start` on) that are not known yet."""
@@ -44,12 +60,15 @@ class Agenda:
         return [follower for follower, _ in mine] if alike else None
 
 
-def chunk_of(branch: Branch, start: int, count: int, pages: Sequence[int], draft: Draft | None) -> Chunk:
+def chunk_of(
+    branch: Branch, start: int, count: int, pages: Sequence[int], draft: Draft | None, mixtures: Mapping[int, Mixture]
+) -> Chunk:
     """The rows that a branch reads in a step, with its draft behind them."""
     tokens = branch.tokens[start : start + count]
+    mixed = [(at - start, mixtures[at]) for at in range(start, start + count) if at in mixtures] if mixtures else ()
     if draft is None:
-        return Chunk(tokens, start, pages)
+        return Chunk(tokens, start, pages, (), mixed)
     if is_chain(draft.parents):
-        return Chunk([*tokens, *draft.tokens], start, pages)
+        return Chunk([*tokens, *draft.tokens], start, pages, (), mixed)
     assert count == 1, "a tree stands behind one row"
-    return Chunk([*tokens, *draft.tokens], start, pages, (-1, *(parent + 1 for parent in draft.parents)))
+    return Chunk([*tokens, *draft.tokens], start, pages, (-1, *(parent + 1 for parent in draft.parents)), mixed)

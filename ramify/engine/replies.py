@@ -18,6 +18,7 @@ from ramify.core.wants import (
     Likeliest,
     PromptText,
     Rephrase,
+    Superpose,
     Texts,
     Toss,
     Truncate,
@@ -27,6 +28,7 @@ from ramify.engine.ending import text_of
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
 from ramify.engine.session import Session
+from ramify.engine.superposing import superpose
 
 
 class Replies:
@@ -60,6 +62,9 @@ class Replies:
                 return self.memory.in_parts(lambda some: self.engine.likeliest(some, k), branches, target)
             case Extend() as chosen:
                 return self._extend(session, chosen)
+            case Superpose(branches, weights):
+                session.own(branches)
+                return superpose(self.engine.target, branches, weights)
             case Append(branch, text):
                 session.own([branch])
                 return self.engine.append(branch, text)

@@ -7,6 +7,8 @@ budget is spent. Branches one token behind go first (they are about to draw), th
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ramify.core.types import Mixture
+
 LONG_RUN = 16  # agreed tokens from which on a follower waits for its leader
 
 
@@ -37,12 +39,12 @@ def schedule(behind: Sequence[Behind], row_budget: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a branch that is behind stands: tokens its pages hold, these pages, all its tokens."""
+    """Where a branch that is behind stands: tokens its pages hold, these pages, all its tokens, as they are read."""
 
     branch: int
     held: int
     pages: Sequence[int]
-    tokens: Sequence[int]
+    tokens: Sequence[int | Mixture]
     num_prompt: int
 
 
@@ -55,7 +57,7 @@ def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
 
     Returns: follower -> (leader, length up to which the leader's pages are the follower's too).
     """
-    leaders = dict[tuple[int, int, int], list[Standing]]()
+    leaders = dict[tuple[int, int, int | Mixture], list[Standing]]()
     under_way, followers = list[Standing](), dict[int, tuple[int, int]]()
     for item in sorted(behind, key=lambda standing: -standing.held):
         group = leaders.setdefault((item.held, item.pages[-1] if item.pages else -1, item.tokens[item.held]), [])
