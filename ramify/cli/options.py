@@ -7,7 +7,7 @@ import typer
 
 from ramify.api import Speculate
 from ramify.core.errors import BadInput
-from ramify.harness.spec import read_value
+from ramify.core.spec import read_value
 
 PANEL = "Model"
 MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
