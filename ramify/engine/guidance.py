@@ -80,7 +80,7 @@ class Guidance:
         """
         limit = self.target.runner.max_positions
         for role in prompt.guide.models if prompt.guide is not None else ():
-            limit = min(limit, self._speaking(role).runner.max_positions)
+            limit = min(limit, self.model(role).runner.max_positions)
             if len(prompt.tokens) >= limit:
                 raise BadInput("prompt", f"{len(prompt.tokens)} tokens leave no room in {role!r}'s context of {limit}")
         if isinstance(prompt.guide, Comparing) and (context := self.context_of(prompt.guide.negative)) is not None:
@@ -123,19 +123,13 @@ class Guidance:
             raise BadInput("model", f"{role!r} keeps scores; it neither draws nor answers. Name a language model")
         return self.others[role]
 
-    def _speaking(self, role: str | None) -> Model:
-        model = self.model(role)
-        if model is not self.target and model.scores is not None:
-            raise BadInput("guide", f"{role!r} scores texts as a reward; name a model that writes them")
-        return model
-
     def hand_over(self, role: str | None, branches: Iterable[Branch]) -> None:
         """Let a model write branches from here on: none of them grows longer than it can read.
 
         Raises:
             UnknownName: there is no such model. BadInput: it is a reward's, or a branch fills its context already.
         """
-        limit = self._speaking(role).runner.max_positions
+        limit = self.model(role).runner.max_positions
         for branch in branches:
             if not branch.done and len(branch.tokens) >= limit:
                 raise BadInput("context", f"{role!r} reads {limit} tokens, and a text has them; lower max_tokens")

@@ -85,6 +85,6 @@ METHOD = Method(
     law="each token is the law of the model that writes it; no cues: the small model's",
     select="majority",
     needs="a small model of the target's tokens",
-    example='ramify run "Compute (12 + 9) * 4 - 30." --method speculative-thinking --set cues=minus',
+    example='ramify run "Compute (12 + 9) * 4 - 30." --method speculative-thinking --set "cues=*"',
     models=("small",),
 )

@@ -82,7 +82,7 @@ def test_an_empty_purse_ends_it(tokens: int) -> None:
         ({"threshold": math.nan}, "threshold"),
         ({"threshold": "high"}, "threshold"),
         ({"step": ""}, "marker"),
-        ({"small": "nobody"}, "nobody"),
+        ({"small": "nobody"}, "keeps scores"),
     ],
 )
 def test_bad_input(options: dict[str, Any], field: str) -> None:
