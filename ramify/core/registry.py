@@ -31,6 +31,7 @@ TABLES: dict[str, dict[str, str]] = {
         "beam": "ramify.search.beam:METHOD",
         "dvts": "ramify.search.dvts:METHOD",
         "token-beam-search": "ramify.search.token_beam_search:METHOD",
+        "superposed": "ramify.search.superposed:METHOD",
         "treebon": "ramify.search.treebon:METHOD",
         "segment-rejection": "ramify.search.segment_rejection:METHOD",
         "rain": "ramify.search.rain:METHOD",

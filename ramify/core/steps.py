@@ -9,9 +9,10 @@ from typing import Any
 
 from ramify.core.protocols import Select
 from ramify.core.strict import whole
-from ramify.core.types import Branch, Ended, Selection, best_of
-from ramify.core.wants import Advance, Answers, Drop, Fork, Likeliest, Score, Search, Truncate, Until
+from ramify.core.types import Branch, Continuation, Ended, Selection, best_of
+from ramify.core.wants import Advance, Answers, Drop, Extend, Fork, Likeliest, Score, Search, Truncate, Until
 
+Way = tuple[float, Branch, Continuation]  # a score, a branch, and one token more
 MOST = 1 << 20  # what an option that counts may be at most
 
 
@@ -49,6 +50,25 @@ def rewound(branch: Branch, length: int, n: int = 1, temperature: float | None =
     for fork in forks:
         yield Truncate(fork, length)
     return forks
+
+
+def extended(beams: Sequence[Branch], ways: Sequence[Way], scores: dict[Branch, float]) -> Search[list[Branch]]:
+    """A branch for each way: a beam's first way is the beam itself, the others are forks. Beams without one go.
+
+    `scores` learns their scores. Those that are done give their pages back; where the budget is spent all are.
+    """
+    yield Drop([b for b in beams if not any(source is b for _, source, _ in ways)])
+    grown = list[Branch]()
+    for _, source, _ in ways:
+        grown += [source] if source not in grown else (yield Fork(source, 1))
+    count = yield Extend(grown, [way.token for _, _, way in ways])
+    if count:
+        scores |= {b: value for b, (value, _, _) in zip(grown, ways, strict=True)}
+    else:  # the budget is spent: forks have nothing of their own
+        yield Drop([b for b in grown if b not in scores])
+        grown = [b for b in grown if b in scores]
+    yield Drop([b for b in grown if b.done])
+    return grown
 
 
 def looked_ahead(live: Sequence[Branch], until: Until, steps: int) -> Search[dict[Branch, float]]:

@@ -16,17 +16,14 @@ length_penalty=0 is greedy. No draw is made: the seed does not matter, and tempe
 Departure: with several end tokens `generate` looks at more than 2k continuations; here too few may go on then.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from ramify.core.errors import BadInput
 from ramify.core.protocols import Method
-from ramify.core.steps import candidates, counts, eligible
+from ramify.core.steps import candidates, counts, eligible, extended
 from ramify.core.strict import finite
-from ramify.core.types import Branch, Continuation, Prompt, Selection, best_of
-from ramify.core.wants import Answers, Drop, Extend, Fork, Likeliest, Search
-
-Way = tuple[float, Branch, Continuation]  # lp of a beam and one token more
+from ramify.core.types import Branch, Prompt, Selection, best_of
+from ramify.core.wants import Answers, Fork, Likeliest, Search
 
 
 def token_beam_search(
@@ -57,7 +54,7 @@ def token_beam_search(
         ways = sorted(ways, key=lambda way: way[0], reverse=True)[: 2 * width]
         ending = [way for way in ways[:width] if way[2].ends]
         going = [way for way in ways if not way[2].ends][:width]
-        grown = yield from _extended(beams, [*going, *ending], lp)
+        grown = yield from extended(beams, [*going, *ending], lp)
         beams = [b for b in grown if not b.done]
         finished += [b for b in grown if b.done and b.finish != "budget"]
         finished = sorted(finished, key=score, reverse=True)[:width]
@@ -71,22 +68,6 @@ def token_beam_search(
     answers = yield Answers(list(lp))
     ended = candidates({b: score(b) for b in lp}, answers)
     return Selection(best_of(eligible(ended)), ended, tuple(rounds))
-
-
-def _extended(beams: Sequence[Branch], ways: Sequence[Way], lp: dict[Branch, float]) -> Search[list[Branch]]:
-    """A branch for each way: a beam's first way is the beam itself, the others are forks. Beams without one go."""
-    yield Drop([b for b in beams if not any(source is b for _, source, _ in ways)])
-    grown = list[Branch]()
-    for _, source, _ in ways:
-        grown += [source] if source not in grown else (yield Fork(source, 1))
-    count = yield Extend(grown, [way.token for _, _, way in ways])
-    if count:
-        lp |= {b: value for b, (value, _, _) in zip(grown, ways, strict=True)}
-    else:  # the budget is spent: forks have nothing of their own
-        yield Drop([b for b in grown if b not in lp])
-        grown = [b for b in grown if b in lp]
-    yield Drop([b for b in grown if b.done])
-    return grown
 
 
 METHOD = Method(

@@ -20,6 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of those that `n` alone does not make
     "beam": {"n": 6, "width": 2, **STEP},
     "dvts": {"n": 6, "width": 2, **STEP},
     "token-beam-search": {"width": 3},
+    "superposed": {"k": 3},
     "treebon": {"n": 6, "layers": 3, "children": 2, "layer_tokens": 2},
     "segment-rejection": {"n": 6, "batch": 2, "tokens": 3, "goal": 0.3, "beta": 0.1},
     "rain": {"simulations": 4, "width": 2, "tokens": 2, "visits": 2},
@@ -38,7 +39,7 @@ SETTINGS: dict[str, dict[str, Any]] = {  # of those that `n` alone does not make
 }
 GIVEN = ("think-sum", "choice-funnel")  # their candidates are texts of the caller's: nothing is drawn, nothing ends
 OWN_PROMPTS = ("cross-view-vote", "pairwise-rank", "consensus-game", *GIVEN)  # they read other texts than the prompt
-DRAWLESS = ("greedy", "token-beam-search", *GIVEN)  # the seed does not matter
+DRAWLESS = ("greedy", "token-beam-search", "superposed", *GIVEN)  # the seed does not matter
 N_COUNTS = ("greedy", "explore-execute", "adaptive-vote", "pairwise-rank", "consensus-game", "particle-filter")
 BRANCHING = tuple(name for name in SETTINGS if name not in N_COUNTS)  # n does not count candidates
 
