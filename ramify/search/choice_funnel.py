@@ -10,7 +10,7 @@ Law: nothing is drawn. Each round takes the option of largest P(i) / pi_i among 
 "none of these" is offered last, and ends the funnel when it wins. `confident` and `least` end it too, on mass
 normalised over what is shown.
 
-    content-free   pi from one menu whose question and options are "N/A"
+    content-free   pi from one menu whose question and options are `content_free`
     cyclic         pi from the question itself under m cyclic orders of its options: exact, m times the price
     none           pi equal: the probabilities as they are
 
@@ -48,6 +48,7 @@ def funnel(
     option: str = OPTION,
     question: str = QUESTION,
     label: str = LABEL,
+    content_free: str = FREE,
     separator: str = ", ",
     judge: str | None = None,
 ) -> Search[Selection]:
@@ -66,7 +67,9 @@ def funnel(
     with_places("option", option, "label", "option")
     with_places("label", label, "label")
     menus = _Menus(prompt, (yield PromptText(prompt)), template, option, question, label, judge)
-    rounds = choice_funnel(len(given), (yield from _prior(menus, given, prior)), confident=confident, least=least)
+    rounds = choice_funnel(
+        len(given), (yield from _prior(menus, given, prior, content_free)), confident=confident, least=least
+    )
     chosen = yield from _play(menus, given, rounds)
     (branch,) = yield Fork(prompt, 1)
     if chosen.chosen:
@@ -102,12 +105,12 @@ class _Menus:
         return filled(self.option, label=LABELS[i], option=option)
 
 
-def _prior(menus: _Menus, given: Sequence[str], kind: str) -> Generator[Want, Any, list[float] | None]:
+def _prior(menus: _Menus, given: Sequence[str], kind: str, free: str) -> Generator[Want, Any, list[float] | None]:
     m = len(given)
     if kind == "none" or m == 1:
         return None
     if kind == "content-free":
-        (row,) = yield from menus.ask([[FREE] * m], FREE)
+        (row,) = yield from menus.ask([[free] * m], free)
         return posterior(row)
     orders = [[given[(i + j) % m] for i in range(m)] for j in range(m)]
     return label_prior((yield from menus.ask(orders)))

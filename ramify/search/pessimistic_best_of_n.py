@@ -51,7 +51,7 @@ def pessimistic_best_of_n(
     if any(e.stopped_because == "budget" for e in ended):
         return Selection(complete[-1], tuple(ended), trace)
     (last,) = yield from _drawn(prompt, 1)
-    return Selection(last, (*ended, last), trace)
+    return Selection(complete[-1] if last.stopped_because == "budget" else last, (*ended, last), trace)
 
 
 def acceptance(r: Sequence[float], beta: float, r_max: float | None = None) -> tuple[float, list[float]]:

@@ -20,7 +20,7 @@ from ramify.verify.toys import PROMPT, SMALL, TARGET, Proofs, Text, law_of, text
 Options = dict[str, Any]
 ASKED: Options = {"template": "{prompt}{first}b{second}", "question": "a", "choices": ("a", "b")}
 BEHIND: Options = {"correct": "{prompt}", "incorrect": "{prompt}b", "question": "a", "choices": ("a", "b")}
-MENU: Options = {"template": "{options}", "option": "{label}{option}", "label": "{label}", "question": ""}
+MENU: Options = {"template": "{options}", "option": "{label}{option}b", "label": "{label}", "question": ""}
 LONGER = Sampling(max_tokens=8)
 
 
@@ -140,7 +140,7 @@ def _apart(found: Sequence[float], want: Sequence[float]) -> float:
 
 def _masses(menu: Sequence[str], prior: Sequence[float] = (1.0, 1.0)) -> list[float]:
     """Chances of the two labels behind a menu, less their prior."""
-    before = CODEC.encode("A" + menu[0] + "B" + menu[1])
+    before = CODEC.encode(f"A{menu[0]}bB{menu[1]}b")
     mass = [math.exp(likelihood(TARGET, before, [label])) / p for label, p in zip((1, 2), prior, strict=True)]
     return [m / sum(mass) for m in mass]
 
@@ -150,7 +150,7 @@ def _appeal(kind: str, options: Sequence[str]) -> list[float]:
     if kind == "none":
         return [0.5, 0.5]
     if kind == "content-free":
-        return _masses(("N/A", "N/A"))
+        return _masses(("b", "b"))
     rows = [_masses(options), _masses(options[::-1])]
     means = [math.sqrt(a * b) for a, b in zip(*rows, strict=True)]
     return [mean / sum(means) for mean in means]
@@ -174,7 +174,7 @@ def _funnel(kind: str, confident: float) -> float:
         text = shown(tuple(session.result.best.branch.generated))
         return text, tuple(options.index(r["option"]) for r in rounds), tuple(r["mass"] for r in rounds)
 
-    wishes: Options = {"options": options, "prior": kind, "confident": confident, "separator": "a"}
+    wishes: Options = {"options": options, "prior": kind, "confident": confident, "separator": "a", "content_free": "b"}
     text, order, found = _only(law_of("choice-funnel", LONGER, read=read, **wishes, **MENU))
     right = list(order) == taken and text == "a".join(options[i] for i in sorted(taken))
     return _apart(found, trace) if right else 1.0

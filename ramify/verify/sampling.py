@@ -149,12 +149,12 @@ def _accepting(beta: float, r_max: float | None = None) -> Callable[[Sequence[Te
     return chances
 
 
-def _pessimistic(n: int, r_max: float | None = None) -> float:
-    texts = text_law(SHORT)
+def _pessimistic(n: int, r_max: float | None = None, sampling: Sampling = SHORT) -> float:
+    texts = text_law(sampling)
     want = mixed(n, _accepting(0.2, r_max), texts)
     rest = 1.0 - sum(want.values())
     want = {text: want[text] + (rest * mass if r_max is not None else 0.0) for text, mass in texts.items()}
-    return total_variation(law_of("pessimistic-best-of-n", SHORT, n=n, beta=0.2, r_max=r_max), want)
+    return total_variation(law_of("pessimistic-best-of-n", sampling, n=n, beta=0.2, r_max=r_max), want)
 
 
 def _stopped(confidence: float) -> Callable[[list[Text]], int]:
@@ -211,7 +211,9 @@ PROOFS: Proofs = {
     ),
     ("mbr-best-of-n", "n=1 is sampling"): is_sampling("mbr-best-of-n"),
     ("pessimistic-best-of-n", "rejection by chi-squared weights"): lambda: _pessimistic(3),
-    ("pessimistic-best-of-n", "one more draw where nobody is accepted"): lambda: _pessimistic(2, 1.5),
+    ("pessimistic-best-of-n", "one more draw where nobody is accepted"): lambda: _pessimistic(
+        2, 1.5, Sampling(max_tokens=1)
+    ),
     ("pessimistic-best-of-n", "beta=0 is best-of-n"): lambda: _equal(
         "pessimistic-best-of-n", "best-of-n", n=2, beta=0.0
     ),
