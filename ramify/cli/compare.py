@@ -14,7 +14,7 @@ from ramify.core.errors import BadInput
 from ramify.core.strict import finite, whole
 from ramify.harness.cells import Bench
 from ramify.harness.folder import Folder
-from ramify.harness.settings import Settings, fingerprint
+from ramify.harness.settings import Settings, settings_of
 from ramify.harness.spec import Spec, read_specs
 from ramify.harness.tasks import Task, open_task
 
@@ -82,27 +82,9 @@ def compare(
     judge = options.default_reward(reward, model)
     _need_reward(specs, judge)
     lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, page_size=PAGE_SIZE)
-    settings = Settings(
-        methods=tuple(spec.label for spec in specs),
-        budgets=budgets,
-        problems=len(problem_set.items),
-        seeds=tuple(range(seed, seed + seeds)),
-        seed=seed,
-        task=task,
-        task_digest=problem_set.digest,
-        checker=checker,
-        checked_by=problem_set.checked_by,
-        reward=judge,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        room=room,
-        model=model,
-        model_digest=fingerprint(lm.folder),
-        mode=mode,
-        dtype=dtype,
-        device=device,
-        kv_gib=kv_gib,
-    )
+    wishes = {"checker": checker, "reward": judge, "temperature": temperature, "max_tokens": max_tokens, "room": room}
+    wishes |= {"model": model, "mode": mode, "dtype": dtype, "device": device, "kv_gib": kv_gib}
+    settings = settings_of(specs, problem_set, lm.folder, budgets, seed, seeds, **wishes)
     _compare(lm, specs, problem_set, settings, out, plot, as_json)
 
 

@@ -18,12 +18,14 @@ from ramify.cli.tree import draw
 from ramify.core.results import Result
 from ramify.core.strict import finite, whole
 from ramify.harness.cells import Bench
-from ramify.harness.settings import Settings, fingerprint
+from ramify.harness.settings import settings_of
 from ramify.harness.spec import Spec, read_specs
-from ramify.harness.tasks import BY_NUMBER, open_task
+from ramify.harness.tasks import open_task
 
 PLOT = Path("runs/demo.png")
 METHOD, BRANCHES, REWARD = "speculative-rejection", 24, "builtin-prm"
+WISHES: dict[str, Any] = {"checker": None, "reward": REWARD, "temperature": None, "max_tokens": None, "room": 0.3}
+WISHES |= {"model": "builtin", "mode": "fast", "dtype": "auto", "device": "auto", "kv_gib": 0.5}
 LOOK_AT = 32  # problems among which those that greedy decoding misses are looked for
 EXAMPLES = 6  # of them are tried by branching
 
@@ -47,7 +49,7 @@ def demo(
     finite("budget", budget, 2.0, 1e6)
     specs, task = read_specs(METHODS), open_task("builtin", problems, seed)
     with load(page_size=PAGE_SIZE) as lm:
-        settings = _settings(lm, problems, budget, seed)
+        settings = settings_of(specs, task, lm.folder, [budget], seed, 1, **WISHES)
         bench = Bench(lm, task, settings.seeds, REWARD, {}, settings.room, progress)
         held_out = [item.record for item in task.items]
         wishes = bench.options(Spec(METHOD), BRANCHES)
@@ -63,31 +65,6 @@ def demo(
         emit({**compare_document(comparison, settings, picture), "tree": shown})
     else:
         render(comparison, settings, picture)
-
-
-def _settings(lm: LM, problems: int, budget: float, seed: int) -> Settings:
-    """What `ramify compare` would be asked for the same tables."""
-    return Settings(
-        methods=tuple(METHODS.split(",")),
-        budgets=(budget,),
-        problems=problems,
-        seeds=(seed,),
-        seed=seed,
-        task="builtin",
-        task_digest="",
-        checker=None,
-        checked_by=BY_NUMBER,
-        reward=REWARD,
-        temperature=None,
-        max_tokens=None,
-        room=0.3,
-        model="builtin",
-        model_digest=fingerprint(lm.folder),
-        mode="fast",
-        dtype="auto",
-        device="auto",
-        kv_gib=0.5,
-    )
 
 
 @dataclass(frozen=True)
