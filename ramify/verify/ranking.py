@@ -158,7 +158,7 @@ def _appeal(kind: str, options: Sequence[str]) -> list[float]:
 
 def _funnel(kind: str, confident: float) -> float:
     """Two options by hand: the debiased best, then the other one against "none of these"."""
-    options = ("a", "bb")
+    options = ("bb", "a")
     prior = _appeal(kind, options)
     first = _masses(options, prior)
     best = first.index(max(first))
