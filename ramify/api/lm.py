@@ -311,18 +311,19 @@ class LM:
             inner, other, inner_own = self._chosen(own["each"], {})
             if other != from_mapping(Sampling, self.defaults.sampling_options()):
                 raise BadInput("each", "sampling is given once, beside the outer method")
+            outer_scores = chosen.uses_reward
             chosen = replace(
                 chosen,
                 run=nested,
                 uses_reward=chosen.uses_reward or inner.uses_reward,
                 uses_room=inner.uses_room,
             )
-            own = {"n": own["n"], "select": own["select"], "each": partial(inner.run, **inner_own)}
+            own |= {"each": partial(inner.run, **inner_own), "scored": outer_scores}
         return chosen, sampling, own
 
     def _options(self, method: Method, options: Mapping[str, Any]) -> tuple[Sampling, dict[str, Any]]:
         known = keyword_options(method.run)
-        outer = {"each"} if method.select is not None and "n" in known else set()
+        outer = {"each"} if known.keys() == {"n", "select"} else set()  # who only draws n candidates and chooses
         own = {name: value for name, value in options.items() if name in known or name in outer}
         wish = {name: value for name, value in options.items() if name in SAMPLING_FIELDS and name not in own}
         for name in options:

@@ -14,8 +14,8 @@ class Budget:
 
     Args:
         tokens: most tokens drawn. Never exceeded.
-        reward_tokens: most tokens that reward models read. Never exceeded: a score that would take more is the last one
-            that the branch had, or -inf.
+        reward_tokens: most tokens that reward models read. Never exceeded: a score that might take more is the last one
+            that the branch had, or -inf. What others have read already is paid for all the same.
         draft_tokens: most tokens that drafts read; beyond them decoding is plain (the step that meets it is finished).
         flops: of all models. The step that meets it is finished, and what it drew may be scored.
         seconds: of wall time. The same; what is drawn then depends on the machine.

@@ -97,7 +97,7 @@ class Driver:
     def _round(self) -> None:
         for session in self._active():
             self._guard(session, lambda s=session: self._answer_at_once(s))  # type: ignore[misc]
-        self._scoring.score([s for s in self._active() if wants_score(s)])
+        self._scoring.score([s for s in self._active() if wants_score(s) and s.in_turn])
         self._step()
         for session in [
             s for root in self._running for s in root.family() if s.over and s.parent is not None and not s.closed
@@ -212,6 +212,7 @@ class Driver:
         if wants_room(session) and self._more_room(session):
             return
         grown, session.goals = session.grown(), {}
+        session.clock += grown
         self._memory.note_peak(session.root)
         session.send(grown)
 
@@ -232,6 +233,7 @@ def _results(session: Session) -> list[Selection]:
     for child in session.children:
         if child.error is not None:
             raise child.error
+    session.clock = max((child.clock for child in session.children), default=session.clock)
     results = [child.result for child in session.children if child.result is not None]
     session.children = []
     return results

@@ -1,8 +1,8 @@
 """Scores for searches: who can pay for them, the reading that they take, and the answers.
 
-What a search must pay for is what its own branches have to be read for, each shared beginning once, whoever has read
-some of it before: so the end of a budget does not depend on who runs beside it. What is really read is held to the
-budget as well.
+What a search pays for is what its own branches lack and prompts once, whoever has read some of it before: so the end of
+a budget does not depend on who runs beside it. What is really read (less, where others or siblings read the same; more,
+where memory was short) is held to the budget as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,10 +46,10 @@ class Scoring:
         for model in models:
             model.require_context(_wanted(session))
         if most is not None:
-            fresh = _paths(_wanted(session), models) - session.root.judged
-            if len(session.root.judged) + len(fresh) > most:
+            price = _price(session, models)
+            if session.root.paid + price > most:
                 return
-            session.root.judged |= fresh
+            session.root.paid += price
         paying.append(session)
 
     def _pay(self, session: Session, model: Model, paying: list[Session]) -> None:
@@ -117,12 +117,20 @@ def _wanted(session: Session) -> Sequence[Branch]:
     return session.want.branches
 
 
-def _paths(branches: Sequence[Branch], models: Sequence[Model]) -> set[tuple[str, int, int]]:
-    """What each of the models has to read of these branches: what they share counts once."""
-    paths = set[tuple[int, int]]()
-    for branch in branches:
-        path = 0
-        for position, token in enumerate(branch.tokens):
-            path = hash((path, token))
-            paths.add((position, path))
-    return {(model.role, *path) for model in models for path in paths}
+def _price(session: Session, models: Sequence[Model]) -> int:
+    """Tokens that the models have to read at most, as far as the search itself is the cause: what has no value yet, and
+    a prompt once (later on, the last page of it, which no prefix tree holds)."""
+    tokens, root = 0, session.root
+    for model in models:
+        fresh = set[tuple[int, ...]]()
+        for branch in dict.fromkeys(_wanted(session)):
+            known = len(model.readings[branch.id].values) if branch.id in model.readings else 0
+            lacking = branch.num_generated - known
+            if lacking > 0:
+                tokens += lacking + (known > 0 and model.scores == "logprob")
+                fresh |= set() if known else {tuple(branch.tokens[: branch.num_prompt])}
+        for prompt in fresh:
+            again = (model.role, prompt) in root.judged
+            tokens += min(len(prompt), model.runner.page_size + 1) if again else len(prompt)
+            root.judged.add((model.role, prompt))
+    return tokens

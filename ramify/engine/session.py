@@ -47,8 +47,10 @@ class Session:
     children: list["Session"] = field(default_factory=list)  # of the current Together
     forked: list[tuple[Prompt, int]] = field(default_factory=list)  # prompts, and how often each was forked
     prompts: set[tuple[int, ...]] = field(default_factory=set)  # prompts that were billed
-    judged: set[tuple[str, int, int]] = field(default_factory=set)  # (model, position, path) that were scored
+    judged: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)  # (model, prompt) that were paid for
+    paid: int = 0  # reward tokens that scores were to take at most
     closed: bool = False
+    clock: int = 0  # steps of one token that its Advances came to
 
     @property
     def root(self) -> "Session":
@@ -67,7 +69,8 @@ class Session:
         share = pages if pages is None else max(1, pages // max(1, len(searches)))
         budget = replace(self.budget, pages=share)
         self.children = [
-            Session(search, self.reward, budget, ledger=self.ledger, tree=self.tree, parent=self) for search in searches
+            Session(search, self.reward, budget, ledger=self.ledger, tree=self.tree, parent=self, clock=self.clock)
+            for search in searches
         ]
 
     def adopt(self, branch: Branch) -> None:
@@ -160,7 +163,30 @@ class Session:
         if self.budget.draft_tokens is not None and self.ledger.draft_tokens >= self.budget.draft_tokens:
             for branch in self.branches.values():
                 branch.speculate = False
-        return left if self.budget.tokens is None else self._within_budget(left, self.budget.tokens)
+        spare = math.inf if self.budget.tokens is None else self.budget.tokens - self.ledger.generated_tokens
+        now = self.now()
+        if now is None:
+            return left if spare == math.inf else self._within_budget(left, int(spare))
+        turn = {b: 1 for s in self._leaves() for b in s.left() if s.clock + len(b.tokens) - s.starts[b] == now}
+        return _finished(left) if len(turn) > spare else turn
+
+    def _leaves(self) -> list["Session"]:
+        """The searches of the family that do not wait for others."""
+        return [s for s in self.family() if not s.over and all(child.over for child in s.children)]
+
+    def now(self) -> int | None:
+        """Where searches share a budget of tokens, they keep step, so that who gets the last ones does not depend on
+        who found room in which step: the clock of the hindmost. None where nobody has to wait."""
+        leaves = self._leaves()
+        if len(leaves) < 2 or (self.budget.tokens is None and self.budget.reward_tokens is None):
+            return None
+        return min(s.clock + min((len(b.tokens) - s.starts[b] for b in s.left()), default=0) for s in leaves)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it may ask for what the budget has to pay, or somebody of the family is behind it."""
+        now = self.root.now()
+        return now is None or self.clock <= now
 
     def affords_tokens(self, count: int) -> bool:
         """Whether the budget has as many tokens left, and is not spent otherwise."""
@@ -171,16 +197,15 @@ class Session:
     def spent(self) -> bool:
         """Whether the family's budget is used up, whatever `tokens` says of it."""
         root, most = self.root, self.budget.reward_tokens
-        return self.budget.spent(root.ledger, root.elapsed) or (most is not None and len(root.judged) >= most)
+        return self.budget.spent(root.ledger, root.elapsed) or (most is not None and root.paid >= most)
 
-    def _within_budget(self, left: dict[Branch, int], tokens: int) -> dict[Branch, int]:
+    def _within_budget(self, left: dict[Branch, int], spare: int) -> dict[Branch, int]:
         # token by token together, so that who gets the last ones does not depend on who found room in which step
         starts = {b: start for s in self.family() for b, start in s.starts.items()}
         grown = {b: len(b.tokens) - starts[b] for b in left}
         level = min(grown.values(), default=0)
         behind = {b: most for b, most in left.items() if grown[b] == level}
-        spare = tokens - self.ledger.generated_tokens
-        if len(behind) == len(left) > spare:
+        if len(behind) > spare:
             return _finished(left)
         # as far as all can get: what the budget has, and what those ahead have already
         reach = (spare + sum(grown.values())) // max(1, len(left))
