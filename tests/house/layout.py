@@ -51,6 +51,7 @@ HOUSE = (
 FACES = ("harness", "cli", "server", "bench", "__init__", "__main__")  # `*` reaches none; may `import ramify`
 
 VARIANTS = (
+    "guide",
     "kv/policies",
     "model/backends",
     "reward",

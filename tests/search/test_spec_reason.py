@@ -10,6 +10,8 @@ from ramify.core.types import Budget, Ended, Selection
 from ramify.core.wants import Advance, Finish, Fork, Search
 from ramify.engine.driver import run_alone
 from ramify.engine.session import Session
+from ramify.toy.model import ToyModel
+from ramify.toy.runner import toy_model
 from tests.search.runs import STORY, drawn, run, selection, small_beside
 from tests.toys import prompt, toy
 
@@ -65,6 +67,15 @@ def test_a_step_that_never_ends_is_cut() -> None:
     session = run("spec-reason", n=2, threshold=0.3, step="never", most=5)
     assert all(r["drafted"] <= 5 * r["steps"] for r in selection(session).rounds)
     assert all(e.branch.done for e in selection(session).ended)
+
+
+def test_a_text_ends_where_the_small_model_can_read_no_further() -> None:
+    engine = toy(num_pages=400)
+    engine.others["small"] = toy_model("small", ToyModel(salt=9), num_pages=99, max_positions=9)
+    session = run("spec-reason", engine=engine, source=prompt(*STORY, max_tokens=12), n=3, threshold=0.05, **STEPS)
+    assert {(len(e.branch.tokens), e.stopped_because) for e in selection(session).ended} == {(9, "length")}
+    with pytest.raises(BadInput, match="context"):
+        run("spec-reason", engine=engine, source=prompt(*STORY, *STORY, max_tokens=12))
 
 
 @pytest.mark.parametrize("tokens", [1, 3, 11])
