@@ -11,6 +11,7 @@ from ramify.core.wants import Advance, Answers, Drop, Fork, Marker, Room, Score,
 from ramify.engine.driver import Driver
 from ramify.engine.engine import Engine
 from ramify.engine.session import Session
+from tests.search.runs import named_writers, small_beside
 from tests.toys import JUDGE, chosen, is_empty, prompt, toy
 
 COUNT = 150
@@ -57,7 +58,8 @@ def asked(i: int) -> Any:
 
 def registered(name: str) -> Callable[[int], Search[Selection]]:
     method = lookup("method", name)
-    options = {"n": 4} if name not in ("greedy",) else {}
+    options: dict[str, Any] = {"n": 4} if name not in ("greedy",) else {}
+    options |= named_writers(method)
     if method.select is not None:
         options["select"] = lookup("select", method.select)
     return lambda i: method.run(asked(i), **options)
@@ -93,7 +95,9 @@ def outcome(session: Session) -> Any:
 
 
 def engine(num_pages: int = 2000, judge_pages: int = 2000, **options: Any) -> Engine:
-    return toy(page_size=2, num_pages=num_pages, judge_pages=judge_pages, **options)
+    made = toy(page_size=2, num_pages=num_pages, judge_pages=judge_pages, **options)
+    made.others["small"] = small_beside(made)
+    return made
 
 
 def letter(text: str) -> str | None:

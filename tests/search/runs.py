@@ -4,6 +4,7 @@ from typing import Any
 
 from ramify.core.protocols import Method, Reward
 from ramify.core.registry import lookup
+from ramify.core.strict import keyword_options
 from ramify.core.types import Budget, Prompt, Selection
 from ramify.engine.driver import run_alone
 from ramify.engine.engine import Engine
@@ -44,10 +45,17 @@ def run(
     source = source or prompt(*STORY, seed=seed, ignore_eos=False, max_tokens=12)
     budget = budget or Budget(pages=40 if method.uses_room else None)
     engine = engine or toy(num_pages=400)
-    for field in method.models:
-        engine.others.setdefault(options.setdefault(field, "small"), small_beside(engine))
+    if writers := named_writers(method) | {field: options[field] for field in method.models if field in options}:
+        options |= writers
+        engine.others.setdefault("small", small_beside(engine))
     search = method.run(source, **options)
     return run_alone(engine, search, reward=reward, budget=budget, reserve=budget.pages or 0, extract=letter)
+
+
+def named_writers(method: Method) -> dict[str, str]:
+    """The toy's second writer for every model that a method names by default."""
+    defaults = keyword_options(method.run)
+    return {field: "small" for field in method.models if defaults[field].default is not None}
 
 
 def small_beside(engine: Engine) -> Model:
