@@ -50,9 +50,9 @@ def dvts(
         r |= yield Score(live)
 
         best = [max(subtree, key=r.__getitem__) for subtree in subtrees]
-        rounds.append({"step": t, "live": len(live), "finished": sum(b.done for b in best)})
-        yield Drop([b for b in live if b.done or b not in best])
         growing = [(b, size) for b, size in zip(best, sizes, strict=True) if not b.done]
+        rounds.append({"step": t, "live": len(live), "subtrees": len(subtrees), "growing": len(growing)})
+        yield Drop([b for b in live if b.done or b not in best])
         if not growing or t + 1 == max_steps:
             break
         children = yield from multiplied(growing)
