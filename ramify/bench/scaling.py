@@ -1,0 +1,225 @@
+"""Which search pays, at equal compute: particles, layered trees and chains against best-of-n under the same reward.
+
+The built-in target writes, `builtin-prm` scores, held-out problems, several seeds. Compute is FLOPs of both models, the
+prompt included. Best-of-n is drawn once with many candidates: its first n are best-of-n's own candidates for that seed,
+draw for draw, so one run gives the whole curve. What the first n cost is the run's FLOPs times the share of the rows
+that they need (a row that several share counts once, as the engine reads it once).
+
+Every finished (method, size, seed) is kept in `work`, and a rerun goes on from there.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Any
+
+from ramify.api import LM, is_right, load, problems
+from ramify.bench.measure import Row, row
+from ramify.core.results import Result
+
+REWARD, MOST = "builtin-prm", 64
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+PARTICLES = (1, 2, 4, 8, 16)
+QALIGN = (1, 3, 7, 15)
+LAYERS, NODES = 4, 16
+RESAMPLES = 1000
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One method of one size: a value for each problem and seed, in their order."""
+
+    method: str
+    size: int
+    right: list[float]
+    score: list[float]
+    flops: list[float]
+    samples: float  # whole texts a problem, by drawn tokens
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the problems solved."""
+        return fmean(self.right)
+
+    @property
+    def cost(self) -> float:
+        """FLOPs a problem."""
+        return fmean(self.flops)
+
+    def row(self) -> dict[str, Any]:
+        """Its line of the table, with a 95% interval over problems."""
+        low, high = interval(self.right)
+        return {
+            "method": self.method,
+            "size": self.size,
+            "solved": self.accuracy,
+            "low": low,
+            "high": high,
+            "score": fmean(self.score),
+            "flops": self.cost,
+        }
+
+
+@dataclass
+class Study:
+    """The problems, the seeds, and what was measured so far."""
+
+    lm: LM
+    problems: Sequence[Any]
+    seeds: Sequence[int]
+    work: Path | None
+    progress: Progress
+    known: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.work is not None and self.work.exists():
+            for line in self.work.read_text().splitlines():
+                if line.endswith("}"):
+                    entry = json.loads(line)
+                    self.known[entry["key"]] = entry["cells"]
+
+    def cells(self, method: str, read: Callable[[Any, Result], dict[str, Any]], **options: Any) -> list[dict[str, Any]]:
+        """One cell a problem and seed, problem by problem."""
+        found = [self._of_seed(method, seed, read, options) for seed in self.seeds]
+        return [cell for group in zip(*found, strict=True) for cell in group]
+
+    def _of_seed(
+        self, method: str, seed: int, read: Callable[[Any, Result], dict[str, Any]], options: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        key = f"{method} {dict(options)} {len(self.problems)} {seed}"
+        if key not in self.known:
+            self.progress(f"{method} {dict(options)}, seed {seed}")
+            prompts = [problem.prompt for problem in self.problems]
+            results = self.lm.search_many(prompts, method, reward=REWARD, seed=100_000 * seed, **options)
+            self.known[key] = [read(p, result) for p, result in zip(self.problems, results, strict=True)]
+            if self.work is not None:
+                with self.work.open("a") as file:
+                    file.write(json.dumps({"key": key, "cells": self.known[key]}) + "\n")
+        return self.known[key]
+
+    def best_of_n(self) -> list[Point]:
+        """The curve, of one run a seed."""
+        cells = self.cells("best-of-n", _beginnings, n=MOST)
+        return [
+            Point(
+                "best-of-n",
+                n,
+                [cell["right"][i] for cell in cells],
+                [cell["score"][i] for cell in cells],
+                [cell["flops"][i] for cell in cells],
+                n,
+            )
+            for i, n in enumerate(SIZES)
+        ]
+
+    def point(self, method: str, size: int, **options: Any) -> Point:
+        """One method of one size."""
+        cells = self.cells(method, _whole, **options)
+        right, score, flops = ([cell[name] for cell in cells] for name in ("right", "score", "flops"))
+        return Point(method, size, right, score, flops, fmean(cell["samples"] for cell in cells))
+
+
+def _whole(problem: Any, result: Result) -> dict[str, Any]:
+    finished = [c.score for c in result.candidates if c.score is not None and c.stopped_because != "rejected"]
+    return {
+        "right": float(is_right(problem, result.text)),
+        "score": max(finished, default=0.0),
+        "flops": result.ledger.flops,
+        "samples": result.ledger.generated_tokens / max(1, result.best.tokens),
+    }
+
+
+def _beginnings(problem: Any, result: Result) -> dict[str, Any]:
+    """Best-of-n for every n, by the first n candidates."""
+    right, score, rows = list[float](), list[float](), list[int]()
+    for n in SIZES:
+        some = result.candidates[:n]
+        best = max(some, key=lambda c: c.score or 0.0)
+        right.append(float(is_right(problem, best.text)))
+        score.append(best.score or 0.0)
+        rows.append(len({c.token_ids[: i + 1] for c in some for i in range(c.tokens)}) + result.ledger.prompt_tokens)
+    return {"right": right, "score": score, "flops": [result.ledger.flops * r / rows[-1] for r in rows]}
+
+
+def run(
+    *,
+    model: str = "builtin",
+    seed: int = 0,
+    num_problems: int = 200,
+    num_seeds: int = 5,
+    work: Path | None = None,
+    progress: Progress = lambda text: None,
+) -> list[Row]:
+    """Measure the curves, then say what they show.
+
+    Returns: rows particles_vs_best_of_n (how many times fewer samples reach best-of-n's accuracy), treebon_wins (share
+        of prompts with a higher final reward than best-of-n's at equal compute, ties left out), posterior_keeps_rising
+        (its last gain in accuracy where best-of-n's is lost), and a row a point of the curves.
+    """
+    with load(model, page_size=8) as lm:
+        held_out = problems(num_problems, seed)
+        study = Study(lm, held_out, range(seed, seed + num_seeds), work, progress)
+        best = study.best_of_n()
+        particles = [study.point("particle-filter", n, n=n) for n in PARTICLES]
+        tree = study.point("treebon", NODES, n=NODES, layers=LAYERS)
+        chains = [study.point("qalign", steps, steps=steps, chains=4) for steps in QALIGN]
+    rows = [_fewer(best, particles), _wins(best, tree), _rising(best, particles, chains)]
+    points = [*best, *particles, tree, *chains]
+    return [*rows, *(row(f"{p.method} {p.size}", p.accuracy, "solved") | p.row() for p in points)]
+
+
+def _fewer(best: Sequence[Point], particles: Sequence[Point]) -> Row:
+    """How many times fewer particles than candidates reach best-of-n's accuracy, at the n where best-of-n is best."""
+    peak = max(best, key=lambda p: p.accuracy)
+    reached = next((p for p in particles if p.accuracy >= peak.accuracy), None)
+    value = 0.0 if reached is None else peak.size / reached.size
+    more = {"best_of_n": peak.size, "particles": None if reached is None else reached.size, "baseline": "best-of-n"}
+    return row("particles_vs_best_of_n", value, "times fewer samples", 4.0) | more
+
+
+def _wins(best: Sequence[Point], tree: Point) -> Row:
+    """Final rewards prompt by prompt, against the largest best-of-n that costs no less."""
+    rival = next((p for p in best if p.cost >= tree.cost), best[-1])
+    pairs = list(zip(tree.score, rival.score, strict=True))
+    wins, losses = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
+    more: dict[str, Any] = {"wins": wins, "losses": losses, "ties": len(pairs) - wins - losses}
+    more |= {"compute": tree.cost / rival.cost, "baseline": "best-of-n", "best_of_n": rival.size}
+    return row("treebon_wins", wins / max(1, wins + losses), "of prompts that differ", 0.6) | more
+
+
+def _rising(best: Sequence[Point], particles: Sequence[Point], chains: Sequence[Point]) -> Row:
+    """Slope of accuracy in log compute over the upper half of each curve: best-of-n's, and the better posterior's."""
+    slopes = {name: _slope(curve) for name, curve in (("particles", particles), ("qalign", chains))}
+    name = max(slopes, key=slopes.__getitem__)
+    falls = _slope(best)
+    more = {"best_of_n_slope": falls, "curve": name, "slopes": slopes, "baseline": "best-of-n"}
+    return row("posterior_keeps_rising", slopes[name] - falls, "accuracy a doubling", 0.0) | more
+
+
+def _slope(curve: Sequence[Point]) -> float:
+    upper = curve[len(curve) // 2 :]
+    x, y = [log(p.cost, 2) for p in upper], [p.accuracy for p in upper]
+    centre = fmean(x)
+    spread = sum((a - centre) ** 2 for a in x)
+    return sum((a - centre) * b for a, b in zip(x, y, strict=True)) / spread if spread else 0.0
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """A bootstrap interval of the mean."""
+    dice, n = Random(0), len(values)
+    means = sorted(fmean(dice.choices(values, k=n)) for _ in range(RESAMPLES))
+    edge = int(RESAMPLES * (1 - level) / 2)
+    return means[edge], means[-1 - edge]
+
+
+def curves(rows: Sequence[Row]) -> Iterator[str]:
+    """The points as lines of a Markdown table."""
+    for point in rows:
+        if "method" in point:
+            solved = f"{point['solved']:.1%} ({point['low']:.1%} to {point['high']:.1%})"
+            yield f"| `{point['method']}` | {point['size']} | {solved} | {point['score']:.2f} | {point['flops']:.3g} |"
