@@ -8,6 +8,7 @@ The overlap is the mean of D_n over those n that either sequence has n-grams of:
 too), 0 where nothing is shared. Different n-grams count once, so that a token which stands elsewhere too can be missed.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from ramify.core.errors import UnknownName
@@ -59,8 +60,27 @@ def similarities(
 
 
 def without_each(tokens: Sequence[int], order: int = 2) -> list[float]:
-    """The overlap of a sequence with itself less one token, for each of its tokens."""
-    return [overlap(tokens, [*tokens[:i], *tokens[i + 1 :]], order) for i in range(len(tokens))]
+    """The overlap of a sequence with itself less one token, for each of its tokens.
+
+    Only the n-grams around a token change, so all of them take O(length * order^2).
+    """
+    whole("order", order, 1, 64)
+    found: list[list[float]] = [[] for _ in tokens]
+    for n in range(1, min(order, len(tokens)) + 1):
+        count = Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+        for i in range(len(tokens)):
+            found[i].append(_dice_without(tokens, count, i, n))
+    return [sum(values) / len(values) for values in found]
+
+
+def _dice_without(tokens: Sequence[int], count: Counter[tuple[int, ...]], i: int, n: int) -> float:
+    first, last = max(0, i - n + 1), len(tokens) - n
+    touched = Counter(tuple(tokens[s : s + n]) for s in range(first, min(i, last) + 1))
+    gone = {gram for gram, times in touched.items() if times == count[gram]}
+    closed = {(*tokens[s:i], *tokens[i + 1 : s + n + 1]) for s in range(first, min(i, last))}  # over the gap
+    shared = len(count) - len(gone - closed)
+    added = len(closed - count.keys())
+    return 2.0 * shared / (len(count) + shared + added)
 
 
 def _ngrams(sequence: Sequence[Hashable], n: int) -> set[tuple[Hashable, ...]]:
