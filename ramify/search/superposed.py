@@ -18,6 +18,18 @@ its own tokens.
 Departures: the n-gram model is one over the prompt and `texts` (Witten-Bell, never zero), not over a corpus with fixed
 weights, so that no draft needs a penalty for tokens that were never seen. A draft that ends keeps its place among the
 k, and the others are superposed without it. Superposed branches are not drafted for, and refuse guides.
+
+Measured, k=3: perplexity of each draft under the model that reads the draft itself, geometric mean. Samples are
+independent ones of the same prompts; n-grams are alpha=0.54, order=4 over 36 texts that the model wrote.
+
+    stories of 260K, 36 beginnings    superposed   with n-grams   samples   top_p=0.9   greedy (one draft)
+    10 tokens                         5.3          3.7            3.8       2.9         1.7
+    30 tokens                         2.9          3.4            4.0       2.9         1.8
+    built-in model, 24 problems       1.33         -              1.05      1.03        1.02
+
+So the paper's claim, drafts as coherent as nucleus sampling's, holds here at 30 tokens only, and not at all on sums,
+where three different texts do not fit one reading (the best draft: 1.12, 16 right; greedy: 17). What holds is the
+price: 642 rows for 24 problems where three samples each read 1366, and FLOPs 1.07 times greedy's.
 """
 
 import math

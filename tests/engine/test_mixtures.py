@@ -48,6 +48,15 @@ def test_the_law_behind_a_superposition() -> None:
         assert law_of(found) == pytest.approx(mean(WEIGHTS, (*STORY, 1), (*STORY, 2)), abs=1e-12)
 
 
+def test_penalties_look_at_each_ones_own_tokens() -> None:
+    engine = toy()
+    pair = mixed(engine, prompt(*STORY, max_tokens=9, presence_penalty=2.0))
+    for branch, found in zip(pair, engine.likeliest(pair, 3), strict=True):
+        law = mean(WEIGHTS, (*STORY, 1), (*STORY, 2))
+        mass = [p * math.exp(-2.0 * (token == branch.tokens[-1])) for token, p in enumerate(law)]
+        assert law_of(found) == pytest.approx([m / sum(mass) for m in mass], abs=1e-12)
+
+
 def test_both_read_one_row() -> None:
     engine = toy()
     pair = mixed(engine)
