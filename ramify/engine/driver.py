@@ -219,6 +219,7 @@ class Driver:
     def _finish(self, session: Session) -> None:
         if session.parent is not None:
             self._memory.note_peak(session.root)
+        session.gather()
         for branch in list(session.branches.values()):
             session.note_end(branch, dropped=False)
             self.engine.drop([branch])
@@ -234,6 +235,7 @@ def _results(session: Session) -> list[Selection]:
         if child.error is not None:
             raise child.error
     session.clock = max((child.clock for child in session.children), default=session.clock)
+    session.gather()
     results = [child.result for child in session.children if child.result is not None]
     session.children = []
     return results

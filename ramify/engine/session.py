@@ -69,16 +69,23 @@ class Session:
         share = pages if pages is None else max(1, pages // max(1, len(searches)))
         budget = replace(self.budget, pages=share)
         self.children = [
-            Session(search, self.reward, budget, ledger=self.ledger, tree=self.tree, parent=self, clock=self.clock)
+            Session(search, self.reward, budget, ledger=self.ledger, parent=self, clock=self.clock)
             for search in searches
         ]
 
+    def gather(self) -> None:
+        """Take over what the searches that it ran made, in their order, whoever was first."""
+        for child in self.children:
+            child.gather()
+            self.tree |= child.tree
+
     def adopt(self, branch: Branch) -> None:
         """A branch of its own: also its ancestors'."""
-        self.branches[branch.id] = branch
-        self.tree[branch.id] = self.tree.get(branch.id) or TreeNode(branch)
-        if self.parent is not None:
-            self.parent.adopt(branch)
+        self.tree[branch.id] = TreeNode(branch)
+        session: Session | None = self
+        while session is not None:
+            session.branches[branch.id] = branch
+            session = session.parent
 
     def disown(self, branch: Branch) -> None:
         """It was dropped."""
@@ -97,7 +104,7 @@ class Session:
     @property
     def fresh(self) -> bool:
         """Whether it has made no branch yet."""
-        return not self.tree
+        return not any(session.tree for session in self.family())
 
     @property
     def over(self) -> bool:

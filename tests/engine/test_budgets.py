@@ -81,9 +81,9 @@ def test_never_exceeded(kind: Any, most: int, sizes: dict[str, int]) -> None:
 @every_kind
 @pytest.mark.parametrize("budget", [Budget(reward_tokens=30), Budget(tokens=17), Budget(tokens=25, reward_tokens=40)])
 def test_its_end_does_not_depend_on_who_runs_beside(kind: Any, budget: Budget) -> None:
-    """Nor on what was run before on the same engine."""
+    """Nor on what was run before on the same engine, nor on who has to wait for pages to draw with."""
     want = [outcome(alone(kind, budget, seed)) for seed in range(5)]
-    for sizes in ({"num_pages": 800}, {"num_pages": 800, "row_budget": 3}, {"num_pages": 40}):
+    for sizes in ({"num_pages": 800}, {"num_pages": 800, "row_budget": 3}, {"num_pages": 40, "judge_pages": 900}):
         engine = toy(**sizes)  # type: ignore[arg-type]
         for _ in range(2):
             driver = Driver(engine, letter)

@@ -1,20 +1,43 @@
 """Random searches under random memory: what each gives together with others is what it gives alone.
 
-A search is a random walk over the wants (all but `Room`, which looks at pages). Alone it has plenty of memory;
-together the pool, the judge's pool, the rows of a step and the number of branches let in are drawn too.
+A search is a random walk over the wants (all but `Room`, which looks at pages), inner searches among them. Alone it has
+plenty of memory; together the pool, the judge's pool, the rows of a step and the number of branches let in are drawn
+too.
 """
 
 import random
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
 
 from ramify.core.types import Budget, Ended, Prompt, Selection
-from ramify.core.wants import Advance, Answers, Drop, Finish, Fork, Marker, Score, Search, Tokens, Truncate
+from ramify.core.wants import (
+    Advance,
+    Answers,
+    Append,
+    Ask,
+    Drop,
+    Finish,
+    Fork,
+    Likeliest,
+    Marker,
+    Rephrase,
+    Score,
+    Search,
+    Texts,
+    Together,
+    Tokens,
+    Toss,
+    Truncate,
+)
 from ramify.engine.driver import Driver
+from ramify.engine.engine import Engine
 from ramify.engine.session import Session
 from ramify.reward.process import ProcessReward
+from ramify.toy.model import ToyModel
+from ramify.toy.runner import toy_model
 from tests.engine.test_together import letter, outcome
 from tests.laws.test_rewards import Lines
 from tests.toys import JUDGE, is_empty, prompt, toy
@@ -23,6 +46,17 @@ REWARDS = (JUDGE, ProcessReward("process", "judge", Lines(3)))
 STEM = [1 + (i * i // 3) % 2 for i in range(30)]
 LONGEST = 40  # tokens of a branch: a pool must hold one
 BATCHES = 120
+BY = (None, "small")
+
+
+def engine(page_size: int, **sizes: Any) -> Engine:
+    """A toy with another writer, "small"."""
+    made = toy(page_size, **sizes)
+    pages = sizes.get("judge_pages") or sizes["num_pages"]
+    made.others["small"] = toy_model(
+        "small", ToyModel(salt=9), page_size=page_size, num_pages=pages, max_positions=made.target.runner.max_positions
+    )
+    return made
 
 
 def asked(dice: random.Random) -> Prompt:
@@ -39,7 +73,7 @@ def asked(dice: random.Random) -> Prompt:
     return prompt(*tokens, seed=dice.randrange(1000), **limits, **extra)
 
 
-def wandering(seed: int) -> Search[Selection]:
+def wandering(seed: int, depth: int = 0) -> Search[Selection]:
     """Wants whatever the dice say; notes every answer."""
     dice, notes = random.Random(seed), list[Any]()
     live = yield Fork(asked(dice), dice.randrange(1, 5))
@@ -48,7 +82,7 @@ def wandering(seed: int) -> Search[Selection]:
         if not live:
             break
         some = dice.sample(live, dice.randrange(1, len(live) + 1))
-        match dice.randrange(9):
+        match dice.randrange(17):
             case 0 | 1 | 2:
                 until = dice.choice((Tokens(dice.randrange(1, 6)), Marker("b"), Finish(), Tokens(1)))
                 notes.append((yield Advance(some, until)))
@@ -65,8 +99,27 @@ def wandering(seed: int) -> Search[Selection]:
             case 7:
                 answers = yield Answers(some)
                 notes.append([answers[b] for b in some])
-            case _ if len(live) < 8:
+            case 8 | 9 if len(live) < 8:
                 live += yield Fork(asked(dice), dice.randrange(1, 3))
+            case 10:
+                notes.append((yield Ask([*some, asked(dice)], "ab"[: dice.randrange(3)], ("a", "ba"), dice.choice(BY))))
+            case 11:
+                yield Advance(some, Tokens(dice.randrange(1, 4)), by=dice.choice(BY))
+            case 12 if depth < 2:
+                inner = [wandering(dice.randrange(10**9), depth + 1) for _ in range(dice.randrange(3))]
+                notes.append([[e.branch.tokens for e in s.ended] for s in (yield Together(inner))])
+            case 13:
+                notes.append(((yield Toss(some[0], (len(notes),), (0.5,))), [*(yield Texts(some)).values()]))
+            case 14:
+                for branch in some:
+                    if not branch.done and len(branch.tokens) + 2 <= branch.max_length:
+                        yield Append(branch, "ab")
+            case 15 if len(live) < 8:
+                (other,) = yield Rephrase(asked(dice), ["ab" * dice.randrange(1, 5)])
+                live += yield Fork(replace(other, bookmarks=dice.random() < 0.5), 2, dice.choice((None, 0.5)))
+            case _:
+                some = [b for b in some if not b.done]
+                notes.append((yield Likeliest(some, 2)))
         everyone += [b for b in live if b not in everyone]
     return Selection(Ended.of(everyone[0]), tuple(map(Ended.of, everyone)), ({"notes": notes},))
 
@@ -85,13 +138,13 @@ def test_together_is_alone(page_size: int, part: int) -> None:
         seeds = [dice.randrange(1, 10**9) for _ in range(dice.randrange(1, 14))]
         alone = []
         for seed in seeds:
-            driver = Driver(toy(page_size, num_pages=3000), letter)
+            driver = Driver(engine(page_size, num_pages=3000), letter)
             session = submit(driver, seed)
             driver.run()
             alone.append(outcome(session))
         pages, judge_pages = dice.choice((least, least + 9, 60, 3000)), dice.choice((least, 60, 3000))
         rows, most = dice.choice((1, 3, 7, 20, 512)), dice.choice((3, 10, 512))
-        shared = toy(page_size, num_pages=max(pages, 20), judge_pages=judge_pages, row_budget=rows)
+        shared = engine(page_size, num_pages=max(pages, 20), judge_pages=judge_pages, row_budget=rows)
         driver = Driver(shared, letter, most_branches=most)
         sessions = [submit(driver, seed) for seed in seeds]
         driver.run()

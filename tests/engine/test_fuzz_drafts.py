@@ -24,9 +24,9 @@ from ramify.speculate.shapes import Distinct, Likeliest
 from ramify.speculate.speculation import Speculation
 from ramify.toy.model import ToyModel
 from ramify.toy.runner import toy_model
-from tests.engine.test_fuzz import LONGEST, submit
+from tests.engine.test_fuzz import LONGEST, engine, submit
 from tests.engine.test_together import letter, outcome
-from tests.toys import is_empty, toy
+from tests.toys import is_empty
 
 KINDS = ("model", "skip-layers", "ngram", "function")
 SHAPES = (chain(1), chain(3), chain(6), Likeliest((2, 2)), Distinct((2, 1, 1)), lookup("shape", "best-first")(5))
@@ -63,12 +63,12 @@ def test_drafts_change_no_token(page_size: int, kind: str) -> None:
         seeds = [dice.randrange(1, 10**9) for _ in range(dice.randrange(1, 12))]
         alone = []
         for seed in seeds:
-            driver = Driver(toy(page_size, num_pages=3000), letter)
+            driver = Driver(engine(page_size, num_pages=3000), letter)
             session = submit(driver, seed)
             driver.run()
             alone.append(outcome(session))
         pages, rows = dice.choice((least, least + 9, 60, 3000)), dice.choice((1, 3, 7, 20, 512))
-        shared = toy(page_size, num_pages=max(pages, 20), row_budget=rows)
+        shared = engine(page_size, num_pages=max(pages, 20), row_budget=rows)
         speculate(kind, shared, page_size, dice)
         driver = Driver(shared, letter, most_branches=dice.choice((3, 10, 512)))
         sessions = [submit(driver, seed) for seed in seeds]

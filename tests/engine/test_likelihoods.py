@@ -135,12 +135,8 @@ def test_combinations_in_short_memory(reward: Any) -> None:
         return [(texts(s.result), s.result.rounds) for s in sessions if s.result is not None]
 
     alone = outcomes(engine_with(), False)
-    for sizes in (
-        {},
-        {"small_pages": 11},
-        {"num_pages": 14, "judge_pages": 900},
-        {"likely_pages": 9, "judge_pages": 9},
-    ):
+    few = {"likely_pages": 9, "judge_pages": 9}
+    for sizes in ({}, {"small_pages": 11}, {"num_pages": 14, "judge_pages": 900}, few):
         for rows in (512, 3):
             assert outcomes(engine_with(row_budget=rows, **sizes), True) == alone  # type: ignore[arg-type]
 
@@ -190,9 +186,12 @@ def handed_over(source: Prompt, seed: int) -> Search[Selection]:
     dice = random.Random(seed)
     live = yield Fork(source, 2)
     for _ in range(8):
-        yield Advance(
-            dice.sample(live, dice.randrange(1, 3)), Tokens(dice.randrange(1, 4)), by=dice.choice((None, "small"))
+        some, most, by = (
+            dice.sample(live, dice.randrange(1, 3)),
+            Tokens(dice.randrange(1, 4)),
+            dice.choice((None, "small")),
         )
+        yield Advance(some, Tokens(dice.randrange(1, 4)), by=by)
         if len(live) < 6:
             live += yield Fork(dice.choice(live), 1)
     return chosen(live)
