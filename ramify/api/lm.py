@@ -338,8 +338,11 @@ class LM:
             if not callable(own["select"]):
                 raise BadInput("select", f"{rule!r} is neither a name nor a function of ended candidates")
         for field in method.models:
-            if (model := own.get(field, known[field].default)) is not None:
-                own[field] = self._beside.writer(model, field)
+            wished = own.get(field, known[field].default)
+            if isinstance(wished, str | Path):
+                own[field] = self._beside.writer(wished, field)
+            elif wished is not None:
+                own[field] = tuple(self._beside.writer(model, field) for model in wished)
         return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
 
     def _guide(self, wish: GuideLike | None, speculate: bool) -> Guide | None:
