@@ -39,7 +39,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ramify.core.errors import BadInput
+from ramify.core.errors import BadInput, Incompatible
 from ramify.core.protocols import Method
 from ramify.core.steps import Way, candidates, counts, eligible, extended
 from ramify.core.strict import finite
@@ -57,13 +57,15 @@ def superposed(
         k: drafts. alpha: the n-gram model's part of a next token's log-probability, from 0 to 1.
         order: tokens of its longest run. texts: what it has read beside the prompt.
     Raises:
-        BadInput: an option is out of its range.
+        BadInput: an option is out of its range. Incompatible: the prompt has a guide.
     """
     counts(k=k)
     finite("alpha", alpha, 0.0, 1.0)
     read = [texts] if isinstance(texts, str) else list(texts)
     if not all(isinstance(text, str) for text in read):
         raise BadInput("texts", "texts are expected")
+    if prompt.guide is not None:  # its models would have to read mixtures, too
+        raise Incompatible(f"the guide {prompt.guide.name!r}", "superposed decoding", "Leave the guide out.")
     drafts: list[Branch] = yield Fork(prompt.at_temperature(1.0), 1)
     others: list[Prompt] = (yield Rephrase(prompt, read)) if read else []
     ngram = NGram([drafts[0].tokens, *(other.tokens for other in others)], order)

@@ -44,10 +44,11 @@ def test_a_pass_and_a_row_a_token_whatever_k(mode: Mode, k: int) -> None:
 
 
 def test_short_of_pages_the_drafts_are_the_same() -> None:
-    """Where the run beside it takes the pages, what was given up is read again as mixtures."""
+    """One page fewer than a copy on write takes: what is given up is read again, as the mixtures it was."""
     want = run("superposed", source=SOURCES[0], engine=decoder("exact"), reward=None, k=3)
-    tight = run("superposed", source=SOURCES[0], engine=decoder("exact", num_pages=13), reward=None, k=3)
+    tight = run("superposed", source=SOURCES[0], engine=decoder("exact", num_pages=11), reward=None, k=3)
     assert [e.branch.tokens for e in selection(tight).ended] == [e.branch.tokens for e in selection(want).ended]
+    assert tight.ledger.model("target").recomputed > 0 == want.ledger.model("target").recomputed
     assert [e.score for e in selection(tight).ended] == [e.score for e in selection(want).ended]
 
 
@@ -102,7 +103,8 @@ class Silent:
 def test_guides_are_refused_by_name() -> None:
     source = Prompt((1, 2), SOURCES[0].sampling, guide=Silent())
     with pytest.raises(Incompatible, match="the guide 'silent' with superposed decoding"):
-        run("superposed", source=source, engine=toy(), k=2)
+        run("superposed", source=source, engine=(engine := toy()), k=1)
+    assert is_empty(engine)
 
 
 def test_beside_a_speculator_and_an_ordinary_search() -> None:
