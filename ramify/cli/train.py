@@ -125,7 +125,7 @@ def draft(
 def tuned(
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
     target: Annotated[str, typer.Option(help="What is tuned: builtin, or a folder of its family.")] = "builtin",
-    steps: Annotated[int, typer.Option(help="How long to train.")] = 1000,
+    steps: Annotated[int, typer.Option(help="How long to train.")] = 800,
     words: Annotated[int, typer.Option(help="How long to train the questions' new words before.")] = 60,
     beta: Annotated[float, typer.Option(help="Scale of DPO's reward; the greater, the closer to the target.")] = 0.2,
     judging: Annotated[float, typer.Option(help="Weight of the judging questions; 0 for none.")] = 1.0,
@@ -157,8 +157,8 @@ def tuned(
 def arm(
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
     target: Annotated[str, typer.Option(help="What it will guide: builtin, or a folder of its family.")] = "builtin",
-    steps: Annotated[int, typer.Option(help="How long to train on pairs.")] = 1500,
-    start_steps: Annotated[int, typer.Option(help="How long to train on problems before.")] = 300,
+    steps: Annotated[int, typer.Option(help="How long to train on pairs.")] = 1000,
+    start_steps: Annotated[int, typer.Option(help="How long to train on problems before.")] = 250,
     layers: Annotated[int, typer.Option(help="Of the target's blocks to keep, from below.")] = 3,
     beta: Annotated[float, typer.Option(help="Scale of the reward in the preference loss.")] = 0.3,
     anchor: Annotated[float, typer.Option(help="Weight of the right solutions' cross entropy.")] = 1.0,

@@ -56,7 +56,7 @@ class ArmRun:
     steps: int
     scale: PreferenceScale
     layers: int = 3
-    start_steps: int = 300
+    start_steps: int = 250
     beta: float = 0.3
     anchor: float = 1.0
     rate: float = 1e-3

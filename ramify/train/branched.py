@@ -111,17 +111,27 @@ def log_chances(decoder: Decoder, texts: Sequence[Text]) -> tuple[Tensor, Tensor
 
     Both in the order of the texts, a text's questions side by side. Runs in bfloat16; sums are fp32.
     """
+    return chances_and_stream(decoder, texts, 0)[:2]
+
+
+def chances_and_stream(decoder: Decoder, texts: Sequence[Text], layer: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`log_chances`, and [M, D] what block `layer` left in the stream at the answers' own tokens, text by text."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i].rows))
-    rows, laid = Rows.of([texts[i].rows for i in order]), Laid()
+    rows, laid, own = Rows.of([texts[i].rows for i in order]), Laid(), dict[int, range]()
     for i in order:
+        first = len(laid.positions) + len(texts[i].prompt)
+        own[i] = range(first, first + len(texts[i].answer))
         laid.add(texts[i])
     rows = replace(rows, positions_R=torch.tensor(laid.positions))
+    streams: list[Tensor] = []
     with torch.autocast("cpu", torch.bfloat16):
-        hidden_RD = decoder(rows.tokens_R, rows.positions_R, BranchedCausal(rows, laid))
+        attend_all = BranchedCausal(rows, laid)
+        hidden_RD = decoder(rows.tokens_R, rows.positions_R, attend_all, lambda _, h_RD: streams.append(h_RD))
         logits_RV = decoder.logits(hidden_RD[torch.tensor(laid.read)])
     logp_R = -F.cross_entropy(logits_RV.float(), torch.tensor(laid.following), reduction="none")
     sums = iter([part.sum() for part in torch.split(logp_R, laid.lengths)])
     by_text = {i: [next(sums) for _ in range(1 + len(texts[i].questions))] for i in order}
     answers = [by_text[i][0] for i in range(len(texts))]
     choices = [chance for i in range(len(texts)) for chance in by_text[i][1:]]
-    return torch.stack(answers), torch.stack(choices) if choices else logp_R.new_zeros(0)
+    chosen = torch.tensor([row for i in range(len(texts)) for row in own[i]], dtype=torch.long)
+    return torch.stack(answers), torch.stack(choices) if choices else logp_R.new_zeros(0), streams[layer][chosen]

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ramify.model.decoder import Decoder
-from ramify.train.branched import Text, log_chances
+from ramify.train.branched import Text, chances_and_stream, log_chances
+from ramify.train.initial import value_head
 from ramify.train.judge_texts import Judging
 from ramify.train.labels import Labelled
 from ramify.train.pairs import Pair, epoch_batch
@@ -47,7 +48,7 @@ def solution_chances(decoder: Decoder, samples: Sequence[Labelled]) -> list[floa
 class Skill:
     """Judging, learnt beside the preference: what is asked about in a step beside its pairs.
 
-    weight         of the mean cross entropies of both questions beside the preference loss
+    weight         of the mean cross entropies of both questions, and of the sense, beside the preference loss
     slips          solutions with a slip put in, of problems without end
     num_slips      of a step
     num_compared   pairs of a step that are shown side by side, one order each; at least one
@@ -67,6 +68,10 @@ class PreferenceObjective:
     anchor       weight of the right solutions' next-token cross entropy beside either loss, which keeps the model one
                  that writes them (Pang et al. 2024, "Iterative Reasoning Preference Optimization", arXiv:2404.19733)
 
+    With a skill goes a sense: a linear head on the stream before the last block says of every token of a solution
+    whether all is right so far. It is forgotten afterwards; it leaves behind a stream that knows, where a question can
+    look it up in the last block. From the one choice at the end of a question that is learnt much more slowly.
+
     Step `i` reads the next `batch` pairs of an order that is shuffled anew every epoch.
     """
 
@@ -84,7 +89,10 @@ class PreferenceObjective:
     ) -> None:
         self.decoder, self.pairs, self.batch, self.beta, self.seed = decoder, list(pairs), batch, beta, seed
         self.anchor, self.skill = anchor, skill
+        self.sense_1D = value_head(decoder.config.hidden_size)
         self.modules = nn.ModuleDict({"decoder": decoder})
+        if skill is not None:
+            self.modules["heads"] = nn.ParameterDict({"sense": self.sense_1D})
         self._known = {} if reference is None else _known_chances(reference, self.pairs)
 
     def loss(self, step: int) -> tuple[Tensor, int]:
@@ -92,18 +100,24 @@ class PreferenceObjective:
         pairs = epoch_batch(self.pairs, self.batch, step, self.seed)
         random = Random(f"ask/{self.seed}/{step}")
         winners, losers = [pair.right for pair in pairs], [pair.wrong for pair in pairs]
-        texts = [self._text(sample, random) for sample in (*winners, *losers)] + self._further(step, random)
-        answers_N, choices_Q = log_chances(self.decoder, texts)
+        solutions = [*winners, *losers, *self._slips(step)]
+        texts = [self._text(sample, random) for sample in solutions] + self._compared(step, random)
+        before_last = max(0, self.decoder.config.num_layers - 2)
+        answers_N, choices_Q, stream_MD = chances_and_stream(self.decoder, texts, before_last)
         winner_B, loser_B = answers_N[: self.batch], answers_N[self.batch : 2 * self.batch]
         loss = preference_loss(winner_B - self._reference(winners), loser_B - self._reference(losers), self.beta)
         if self.anchor:
             loss = loss - self.anchor * winner_B.sum() / sum(len(winner.solution) for winner in winners)
         if self.skill is not None:
-            so_far_Q, which_Q = torch.split(
-                choices_Q, [len(choices_Q) - self.skill.num_compared, self.skill.num_compared]
-            )
-            loss = loss + self.skill.weight * (_tamed(-so_far_Q.mean()) + _tamed(-which_Q.mean()))
+            right_M = torch.tensor([float(ok) for sample in solutions for ok in sample.right])
+            loss = loss + self.skill.weight * self._skill_loss(choices_Q, stream_MD, right_M, self.skill)
         return loss, sum(len(text.rows) for text in texts)
+
+    def _skill_loss(self, choices_Q: Tensor, stream_MD: Tensor, right_M: Tensor, skill: Skill) -> Tensor:
+        so_far_Q, which_Q = torch.split(choices_Q, [len(choices_Q) - skill.num_compared, skill.num_compared])
+        unit_MD = F.rms_norm(stream_MD.float(), stream_MD.shape[1:])
+        sense = F.binary_cross_entropy_with_logits(unit_MD @ self.sense_1D[0], right_M)
+        return _tamed(-so_far_Q.mean()) + _tamed(-which_Q.mean()) + sense
 
     def _reference(self, samples: Sequence[Labelled]) -> Tensor:
         return torch.tensor([self._known.get(id(sample), 0.0) for sample in samples])
@@ -112,16 +126,18 @@ class PreferenceObjective:
         asked = [] if self.skill is None else self.skill.judging.asked(sample, random)
         return Text(sample.prompt, sample.solution, asked)
 
-    def _further(self, step: int, random: Random) -> list[Text]:
-        """The texts of a step that questions alone are asked about."""
-        skill = self.skill
-        if skill is None:
+    def _slips(self, step: int) -> list[Labelled]:
+        """Solutions with a slip, which are asked about and nothing else."""
+        count = 0 if self.skill is None else self.skill.num_slips
+        return [] if self.skill is None else [self.skill.slips[i] for i in range(step * count, (step + 1) * count)]
+
+    def _compared(self, step: int, random: Random) -> list[Text]:
+        """Pairs side by side, each in one order."""
+        if self.skill is None:
             return []
-        slips = [skill.slips[i] for i in range(step * skill.num_slips, (step + 1) * skill.num_slips)]
-        compared = epoch_batch(self.pairs, skill.num_compared, step, self.seed + 1)
+        compared = epoch_batch(self.pairs, self.skill.num_compared, step, self.seed + 1)
         orders = [random.random() < 0.5 for _ in compared]
-        shown = [skill.judging.which(pair, first, first) for pair, first in zip(compared, orders, strict=True)]
-        return [self._text(slip, random) for slip in slips] + shown
+        return [self.skill.judging.which(pair, first, first) for pair, first in zip(compared, orders, strict=True)]
 
 
 def _tamed(loss: Tensor) -> Tensor:

@@ -188,7 +188,7 @@ PREFERENCE_SCALES = {
         each=FULL.reward_samples,
         batch=12,
         slips=6,
-        compared=12,
+        compared=8,
         held_out=256,
         held_out_each=8,
     ),

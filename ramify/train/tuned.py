@@ -179,7 +179,8 @@ def train_tuned(
         return numbers
 
     where = replace(where, measure_every=MEASURE_EVERY)
-    train(objective, Optimiser(decoder, [], run.rate), run.budget, where, measure)
+    heads = [objective.sense_1D] if run.judging else []
+    train(objective, Optimiser(decoder, heads, run.rate), run.budget, where, measure)
     export(decoder, dict(material.target.config), material.tokenizer, out)
     return tuned_numbers(load(out).decoder, material)
 
@@ -204,13 +205,13 @@ def _learn_words(
     """Train the embeddings of tokens that no problem and no sample has, all else frozen."""
     known = {token for sample in material.samples for token in (*sample.prompt, *sample.solution)}
     is_new_V1 = torch.tensor([[token not in known] for token in range(decoder.config.vocab_size)])
-    for weight in decoder.parameters():
+    for weight in objective.modules.parameters():
         weight.requires_grad_(weight is decoder.embedding)
     hook = decoder.embedding.register_hook(lambda gradient: gradient * is_new_V1)  # type: ignore[no-untyped-call]
     budget = schedule(run.words, run.scale.batch, WORDS_RATE)
     train(objective, Optimiser(decoder, [], WORDS_RATE), budget, work)
     hook.remove()
-    for weight in decoder.parameters():
+    for weight in objective.modules.parameters():
         weight.requires_grad_(True)
 
 

@@ -1,6 +1,7 @@
 """The recipes that learn from pairs, in miniature: resuming, refusals, guided decoding, and the commands."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ramify.api import BUILTIN_MODELS
 from ramify.cli.main import app
 from ramify.core.errors import BadInput
 from ramify.model.checkpoint import load
-from ramify.train import workplace
+from ramify.train import arm, workplace
 from ramify.train.arm import ArmRun, first_layers, train_arm
 from ramify.train.guided import complete_guided
 from ramify.train.preference import PreferenceObjective
@@ -30,6 +31,14 @@ def new_run(name: str, steps: int = 4) -> Any:
     if name == "tuned":
         return TunedRun(target=TARGET, steps=steps, scale=TINY, words=2)
     return ArmRun(target=TARGET, steps=steps, scale=TINY, layers=1, start_steps=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_strength() -> Iterator[None]:
+    """Guided decoding is measured at one strength only: what is shown here does not depend on how many there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arm, "STRENGTHS", (0.5,))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,21 @@ def test_folder_is_a_plain_model_of_the_targets_family(drawn: Path, name: str) -
     assert made.decoder.config.num_layers == (4 if name == "tuned" else 1)
     assert all(bool(weight.isfinite().all()) for weight in made.decoder.parameters())
     assert (drawn / name / "out" / "tokenizer.json").read_bytes() == (TARGET / "tokenizer.json").read_bytes()
+
+
+def test_words_come_first_and_alone(drawn: Path) -> None:
+    """The first stage changes embeddings that no problem and no sample uses, and nothing else."""
+    state = torch.load(drawn / "tuned-words" / "state.pt", weights_only=True)["modules"]
+    before = {f"decoder.{name}": weight.float() for name, weight in load(TARGET).decoder.state_dict().items()}
+    assert not state.pop("heads.sense").any()
+    changed = {name for name, weight in state.items() if not torch.equal(weight, before[name])}
+    tied = {name for name, weight in before.items() if weight.shape == before["decoder.embedding"].shape}
+    assert "decoder.embedding" in changed <= tied
+    rows = (state["decoder.embedding"] != before["decoder.embedding"]).any(1)
+    lines = (drawn / "samples.jsonl").read_text().splitlines()
+    used = {token for line in lines for ids in json.loads(line)["samples"] for token in ids}
+    assert 0 < int(rows.sum()) < len(rows)
+    assert not rows[sorted(used)].any()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -97,15 +121,15 @@ def test_wrong_targets_and_options_are_refused(tmp_path: Path) -> None:
 
 
 def test_guidance_of_no_strength_is_plain_decoding() -> None:
-    """And by a reward that is the base itself: w = 1 is the base at half the temperature."""
-    base, arm = load(TARGET).decoder, load(BUILTIN_MODELS["draft"]).decoder
+    """And by a reward that is the base itself, w = 1 is the base at half the temperature."""
+    base, reward = load(TARGET).decoder, load(BUILTIN_MODELS["draft"]).decoder
     prompts = [[0, 40, 41, 42, 200], [0, 50, 200]]
     greedy, sampled = Sampling(temperature=0.0, limit=12), Sampling(temperature=1.0, limit=12, seed=5)
     for how in (greedy, sampled):
-        assert complete_guided(base, arm, 0.0, prompts, how) == complete(base, prompts, how)
+        assert complete_guided(base, reward, 0.0, prompts, how) == complete(base, prompts, how)
     halved = replace(sampled, temperature=0.5)
     assert complete_guided(base, base, 1.0, prompts, sampled) == complete(base, prompts, halved)
-    assert complete_guided(base, arm, 50.0, prompts, greedy) == complete(arm, prompts, greedy)
+    assert complete_guided(base, reward, 50.0, prompts, greedy) == complete(reward, prompts, greedy)
 
 
 @pytest.mark.parametrize("name", RECIPES)
