@@ -186,11 +186,7 @@ def handed_over(source: Prompt, seed: int) -> Search[Selection]:
     dice = random.Random(seed)
     live = yield Fork(source, 2)
     for _ in range(8):
-        some, most, by = (
-            dice.sample(live, dice.randrange(1, 3)),
-            Tokens(dice.randrange(1, 4)),
-            dice.choice((None, "small")),
-        )
+        some, by = dice.sample(live, dice.randrange(1, 3)), dice.choice((None, "small"))
         yield Advance(some, Tokens(dice.randrange(1, 4)), by=by)
         if len(live) < 6:
             live += yield Fork(dice.choice(live), 1)
