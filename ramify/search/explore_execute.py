@@ -1,6 +1,6 @@
 """Explore, then execute: draw many short plans, choose among them, carry the best out greedily.
 
-Yang et al., "Explore-Execute Chain: Towards an Efficient Structured Reasoning Paradigm" (E2C), 2025.
+Yang et al., "Explore-Execute Chain: Towards an Efficient Structured Reasoning Paradigm" (E2C), arXiv:2509.23946.
 
     K (n)   plans drawn      m (execute)   plans carried out
 
@@ -71,7 +71,7 @@ METHOD = Method(
     name="explore-execute",
     run=explore_execute,
     summary="draw many short plans, carry out the best greedily (E2C)",
-    paper="-",
+    paper="arXiv:2509.23946",
     law="a search for the reward's maximiser; plans as long as texts are best-of-n",
     uses_reward=True,
     needs="a reward that scores plans (partial texts)",

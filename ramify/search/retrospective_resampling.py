@@ -1,7 +1,7 @@
 """Retrospective resampling: when a step turns out doubtful, back up to the last confident point and draw it again.
 
 Wu et al., "Generate, but Verify: Reducing Hallucination in Vision-Language Models with Retrospective Resampling"
-(REVERSE), 2025.
+(REVERSE), NeurIPS 2025, arXiv:2504.13169.
 
     P     confidence of a step        tau (threshold)   what suffices        K (retries)   most retries of a step
     T_0   the prompt's temperature    T_0 + min(i * warmer, warmest)   that of the i-th retry
@@ -129,7 +129,7 @@ METHOD = Method(
     name="retrospective-resampling",
     run=retrospective_resampling,
     summary="draw doubtful steps again, warmer, from the last confident point (REVERSE)",
-    paper="-",
+    paper="arXiv:2504.13169",
     law="a search for confident texts; retries=0 is best-of-n",
     uses_reward=True,
     needs='a reward that chooses among the n texts, and judges steps with signal="reward"',
