@@ -233,6 +233,11 @@ class LM:
         """The guide behind a line as in "genarm(arms=builtin-arm, weights=1.0)"; its models are loaded once."""
         return guide_of(wish, self._beside)
 
+    def forget_prefixes(self) -> None:
+        """Forget the prompts that were read before, so that the next run's ledger does not profit from them."""
+        for model in self.engine.models:
+            model.book.tree.evict(model.book.pool.num_pages)
+
     def check(self) -> None:
         """Audit the books (see `Engine.check`)."""
         self.engine.check()

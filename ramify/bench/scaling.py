@@ -95,6 +95,7 @@ class Study:
         if key not in self.known:
             self.progress(f"{method} {dict(options)}, seed {seed}")
             prompts = [problem.prompt for problem in self.problems]
+            self.lm.forget_prefixes()
             results = self.lm.search_many(prompts, method, reward=REWARD, seed=100_000 * seed, **options)
             self.known[key] = [read(p, result) for p, result in zip(self.problems, results, strict=True)]
             if self.work is not None:

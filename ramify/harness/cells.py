@@ -140,7 +140,7 @@ class Bench:
 
     def _cell(self, spec: Spec, n: int | None, seed: int, step: Step) -> None:
         items, first = self.task.items, seed * len(self.task.items)  # prompt i of seed s draws with seed s + i
-        self._forget_prompts()
+        self.lm.forget_prefixes()  # every cell reads its prompts itself: none is spared by the cell before it
         wishes = self.sampling | self.options(spec, n)
         if self.task.extract is not None:
             wishes["extract"] = self.task.extract
@@ -162,7 +162,7 @@ class Bench:
         try:
             self.lm.search_many([self.task.items[0].prompt], spec.name, seed=0, progress=_stop, **wishes)
         except _Enough:
-            self._forget_prompts()
+            self.lm.forget_prefixes()
 
     def _afford(self, smallest: Trial, budget: float) -> None:
         if smallest.cost > budget * self.sample.cost * (1 + NEAR):
@@ -176,11 +176,6 @@ class Bench:
         longest = max(len(self.lm.encode(item.prompt)) for item in self.task.items)
         answer = self.sample.mean("generated_tokens")
         return ceil(longest / size) + ceil(n * (self.room * answer / size + 0.5))
-
-    def _forget_prompts(self) -> None:
-        """Every cell reads its prompts itself: none is spared by the cell before it."""
-        for model in self.lm.engine.models:
-            model.book.tree.evict(model.book.pool.num_pages)
 
 
 def scales(spec: Spec) -> bool:
