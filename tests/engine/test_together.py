@@ -48,23 +48,27 @@ def patient(i: int) -> Search[Selection]:
     return chosen(live)
 
 
-def asked(i: int) -> Any:
+def asked(i: int, *, cuts: bool = True) -> Any:
     tokens = (*LONG[: 16 + i % 8], 1 + i % 2) if i % 7 == 0 else SHAPES[i % len(SHAPES)]
     extra = {"prompt_logprobs": 1} if i % 11 == 0 else {}
     rule = [{}, {"temperature": 0.5}, {"top_k": 2}, {"repetition_penalty": 1.4}, {"logprobs": 1}][i % 5]
+    if not cuts:
+        rule = {}
     stop: dict[str, Any] = {"stop": ("bab",)} if i % 4 == 0 else {}
     return prompt(*tokens, seed=i, ignore_eos=bool(i % 3), max_tokens=8 + i % 9, **rule, **stop, **extra)
 
 
 def registered(name: str) -> Callable[[int], Search[Selection]]:
     method = lookup("method", name)
-    options: dict[str, Any] = {"n": 4} if name not in ("greedy",) else {}
+    options: dict[str, Any] = ({method.size: 4} if method.size is not None else {}) | LIGHT.get(name, {})
     options |= named_writers(method)
     if method.select is not None:
         options["select"] = lookup("select", method.select)
-    return lambda i: method.run(asked(i), **options)
+    return lambda i: method.run(asked(i, cuts=name not in PLAIN), **options)
 
 
+PLAIN = ("power-sampling",)  # refuses what cuts or shapes the law
+LIGHT: dict[str, dict[str, Any]] = {"qalign": {"chains": 2}, "power-sampling": {"chains": 2, "block": 4}}
 KINDS = [garden, patient, *map(registered, names("method"))]
 
 
@@ -95,7 +99,7 @@ def outcome(session: Session) -> Any:
 
 
 def engine(num_pages: int = 2000, judge_pages: int = 2000, **options: Any) -> Engine:
-    made = toy(page_size=2, num_pages=num_pages, judge_pages=judge_pages, **options)
+    made = toy(page_size=2, num_pages=num_pages, judge_pages=judge_pages, max_positions=512, **options)
     made.others["small"] = small_beside(made)
     return made
 
@@ -123,9 +127,9 @@ SETTINGS: dict[str, dict[str, int]] = {
     "plenty": PLENTY,
     "plenty, narrow steps": PLENTY | {"row_budget": 7},
     "short": {"num_pages": 60, "judge_pages": 4000},
-    "short, narrow steps": {"num_pages": 45, "judge_pages": 4000, "row_budget": 5},
+    "short, narrow steps": {"num_pages": 56, "judge_pages": 4000, "row_budget": 5},
     "short for the judge": {"num_pages": 300, "judge_pages": 22},
-    "short for both": {"num_pages": 40, "judge_pages": 22, "row_budget": 30},
+    "short for both": {"num_pages": 56, "judge_pages": 22, "row_budget": 30},
 }
 
 
