@@ -3,7 +3,7 @@
 n rows, D hidden width
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -24,12 +24,13 @@ def likelihoods(
     choices: Sequence[str],
     aside: Aside,
     read: Read,
-    drop: Callable[[Iterable[Branch]], None],
+    drop: Callable[[Sequence[Branch]], None],
+    seen: Callable[[Sequence[Branch]], None],
 ) -> list[list[float]]:
     """Log-probability of each choice behind each source and the question.
 
     A source is read as far as it has not been and keeps that; the question is read once for each source, a choice
-    without its last token once.
+    without its last token once. `seen` is shown the branches that were made for it before they go.
 
     Raises:
         BadInput: a choice has no tokens.
@@ -64,6 +65,7 @@ def likelihoods(
             for stem, each in zip(stems, rests, strict=True)
         ]
     finally:
+        seen(made)
         drop(made)
 
 

@@ -36,6 +36,7 @@ class Driver:
         self.sessions: list[Session] = []
         self._running: list[Session] = []
         self._waiting: list[Session] = []
+        self._held = dict[int, str]()  # token -> its text
         self._memory = Memory(engine, self._running)
         self._replies = Replies(engine, self._memory, extract)
         self._scoring = Scoring(engine, self._memory, self._guard)
@@ -203,10 +204,18 @@ class Driver:
     def _marker_end(self, branch: Branch, length: int, texts: Sequence[str]) -> int | None:
         tokens, codec = branch.tokens, self.engine.target.codec
         for end in range(length + 1, len(tokens) + 1):
+            if not self._may_hold(tokens[end - 1], texts):
+                continue
             drawn = codec.continuation(tokens[: end - 1], tokens[end - 1 : end])
             if any(text in drawn for text in texts):
                 return end
         return None
+
+    def _may_hold(self, token: int, texts: Sequence[str]) -> bool:
+        """Whether a token can complete one of the texts, by itself: plain ASCII never hides in pieces of characters."""
+        if (known := self._held.get(token)) is None:
+            known = self._held[token] = self.engine.target.codec.decode([token])
+        return any(text in known or not text.isascii() or " " in text for text in texts)
 
     def _arrive(self, session: Session) -> None:
         if wants_room(session) and self._more_room(session):

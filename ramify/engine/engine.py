@@ -7,7 +7,7 @@ Verbs are strict: one that does not fit raises OutOfPages and leaves the books a
 room.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ramify.core.errors import BadInput, OutOfPages, UnknownName
@@ -15,13 +15,13 @@ from ramify.core.ledger import Ledger
 from ramify.core.protocols import AnyReward, Combined, Judged
 from ramify.core.random import child_address
 from ramify.core.strict import whole
-from ramify.core.types import Branch, Continuation, Prompt, TokenLogprob
+from ramify.core.types import Branch, Continuation, Prompt
 from ramify.engine.admission import admitted
 from ramify.engine.asking import likelihoods
 from ramify.engine.companions import Companions
 from ramify.engine.drafts import Speculator
 from ramify.engine.draws import Draw, Toss, addressed, addressed_toss
-from ramify.engine.forcing import extend, likeliest
+from ramify.engine.forcing import append, extend, likeliest
 from ramify.engine.guidance import Guidance
 from ramify.engine.model import Model
 from ramify.engine.prompts import note_prompt_logprobs
@@ -243,15 +243,23 @@ class Engine:
         return [self.others[reward.model]]
 
     def ask(
-        self, sources: Sequence[Branch], question: str, choices: Sequence[str], by: str | None = None
+        self,
+        sources: Sequence[Branch],
+        question: str,
+        choices: Sequence[str],
+        by: str | None = None,
+        seen: Callable[[Sequence[Branch]], None] = lambda aside: None,
     ) -> list[list[float]]:
         """Log-probability of each choice behind each branch's text and a question (natural logarithm).
+
+        `seen` is shown the branches that this takes, before they are dropped.
 
         Raises:
             BadInput: a choice or the question has no tokens, or they do not fit the context. OutOfPages: see `read`.
         """
         self._alive(sources)
-        return likelihoods(self.guidance.model(by), sources, question, choices, self._aside, self.read, self.drop)
+        model = self.guidance.model(by)
+        return likelihoods(model, sources, question, choices, self._aside, self.read, self.drop, seen)
 
     def likeliest(self, branches: Sequence[Branch], k: int) -> list[list[Continuation]]:
         """The k likeliest next tokens of each branch. See `forcing.likeliest`."""
@@ -270,17 +278,7 @@ class Engine:
             BadInput: the branch is done, or it would be longer than it may.
         """
         self._alive([branch])
-        tokens = self.target.codec.encode_after(text)
-        if branch.done or len(branch.tokens) + len(tokens) > branch.max_length:
-            what = "is done" if branch.done else f"may have {branch.max_length} tokens, not {len(tokens)} more"
-            raise BadInput("append", f"branch {branch.id} {what}")
-        branch.tokens += tokens
-        given = [TokenLogprob(token, 0.0, (), 0.0) for token in tokens]  # certain: nobody drew them
-        branch.logprobs += given if branch.sampling.logprobs is not None else []
-        branch.notes += [0.0] * len(tokens) if branch.guide is not None else []
-        if len(branch.tokens) == branch.max_length:
-            branch.finish = "length"
-        return len(tokens)
+        return append(branch, self.target.codec.encode_after(text))
 
     def truncate(self, branch: Branch, length: int) -> None:
         """Back to the branch's first `length` tokens, in every model; it may go on from there.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ramify.core.errors import BadInput
 from ramify.core.protocols import Codec
-from ramify.core.types import Branch, Continuation
+from ramify.core.types import Branch, Continuation, TokenLogprob
 from ramify.engine.draws import alike, draw_tokens, rows_of
 from ramify.engine.ending import settle
 from ramify.engine.guidance import Guidance
@@ -45,6 +45,24 @@ def likeliest(target: Model, guidance: Guidance, branches: Sequence[Branch], k: 
             pairs = sorted(zip(ids, values, strict=True), key=lambda pair: (-pair[1], pair[0]))
             found[row] = [Continuation(t, v, _ends(branch, t, target.codec)) for t, v in pairs if v > -torch.inf]
     return found
+
+
+def append(branch: Branch, tokens: Sequence[int]) -> int:
+    """Put tokens behind a branch as if they had been drawn, and were certain; returns how many.
+
+    Raises:
+        BadInput: the branch is done, or it would be longer than it may.
+    """
+    if branch.done or len(branch.tokens) + len(tokens) > branch.max_length:
+        what = "is done" if branch.done else f"may have {branch.max_length} tokens, not {len(tokens)} more"
+        raise BadInput("append", f"branch {branch.id} {what}")
+    branch.tokens += tokens
+    given = [TokenLogprob(token, 0.0, (), 0.0) for token in tokens]
+    branch.logprobs += given if branch.sampling.logprobs is not None else []
+    branch.notes += [0.0] * len(tokens) if branch.guide is not None else []
+    if len(branch.tokens) == branch.max_length:
+        branch.finish = "length"
+    return len(tokens)
 
 
 def extend(target: Model, guidance: Guidance, branches: Sequence[Branch], tokens: Sequence[int]) -> None:

@@ -117,11 +117,12 @@ class Memory:
             self.note_peak(owner)
         model.release(branch)
 
-    def note_peak(self, session: Session) -> None:
-        """Keep the most that a search's branches held at once, with and without sharing."""
+    def note_peak(self, session: Session, aside: Sequence[Branch] = ()) -> None:
+        """Keep the most that a search's branches held at once, with and without sharing; those `aside` are its, too."""
         held = unshared = 0
+        own = {*session.branches, *(branch.id for branch in aside)}
         for model in self.engine.models:
-            size, ids = model.runner.page_bytes, self._all(session.branches.keys())
+            size, ids = model.runner.page_bytes, self._all(own)
             held += size * model.book.unique_pages(ids)
             unshared += size * sum(len(model.book.tables[i].pages) for i in ids if i in model.book.tables)
         ledger = session.ledger

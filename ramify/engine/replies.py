@@ -153,8 +153,12 @@ class Replies:
                     opened.append(self._root(session, asked))
                 sources.append(opened[-1] if isinstance(source, Prompt) else source)
             model = self.engine.guidance.model(want.by)
+
+            def seen(aside: Sequence[Branch]) -> None:
+                self.memory.note_peak(session.root, [*opened, *aside])
+
             return self.memory.in_parts(
-                lambda some: self.engine.ask(some, want.question, want.choices, want.by), sources, model
+                lambda some: self.engine.ask(some, want.question, want.choices, want.by, seen), sources, model
             )
         finally:
             self.engine.drop(opened)
