@@ -1,13 +1,18 @@
 """The skeletons of docs/ADDING.md, executed as they stand there."""
 
 import re
+import sys
+from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from ramify.core.errors import BadInput
 from ramify.core.protocols import View
+from ramify.core.registry import TABLES
 from ramify.core.sampling import Sampling
 from ramify.core.types import Ended, Prompt
 from ramify.engine.driver import run_alone
@@ -18,7 +23,10 @@ from ramify.model.decoder import Decoder
 from ramify.model.linear import Linear
 from ramify.reward.checker import Checker
 from ramify.search.sample import sample
+from ramify.toy.enumerate import total_variation
 from ramify.toy.runner import toy_model
+from ramify.verify.toys import PROMPT as TOY_PROMPT
+from ramify.verify.toys import SMALL, TARGET, law_of, text_law
 from tests.house.imports import hidden_problems, layer_problems, outside_problems, sibling_problems
 from tests.house.source import ROOT, Module
 from tests.house.wording import docstring_problems
@@ -28,7 +36,10 @@ FILES = {m["name"]: m["text"] for m in BLOCK.finditer((ROOT / "docs/ADDING.md").
 PLACES = {
     "better_half": "search",
     "brevity": "reward",
+    "politeness": "reward",
+    "pool": "guide",
     "first_answer": "select",
+    "halves": "verify",
     "transposed": "model",
     "architecture": "model",
 }
@@ -84,6 +95,39 @@ def test_reward() -> None:
     assert reward.final(View(branch, "p", "one two three")) == -3.0
     assert reward.partial(View(branch, "p", "")) == 0.0
     assert run_alone(Engine(toy_model()), executed("better_half")["better_half"](PROMPT), reward=reward).error is None
+
+
+def test_reward_that_asks() -> None:
+    polite = executed("politeness")["POLITENESS"]
+    assert polite.score([-1.0, -3.0]) == 2.0
+    on_the_toy = replace(polite, question="ab", choices=("a", "b"))  # its only letters
+    done = run_alone(Engine(toy_model()), executed("better_half")["better_half"](PROMPT), reward=on_the_toy)
+    assert done.result is not None
+    assert done.result.best.score
+
+
+def test_guide() -> None:
+    make = executed("pool")["GUIDE"].make
+    laws = {share: law_of("sample", guide=make(other="small", share=share)) for share in (0.0, 0.5, 1.0)}
+    assert total_variation(laws[0.0], text_law()) < 1e-12
+    assert total_variation(laws[1.0], text_law(model=SMALL)) < 1e-12
+    first = {token: sum(mass for text, mass in laws[0.5].items() if text[0] == token) for token in range(3)}
+    p, q = (model.logits([*TOY_PROMPT]).softmax(-1).tolist() for model in (TARGET, SMALL))
+    pooled = [(a * b) ** 0.5 for a, b in zip(p, q, strict=True)]
+    assert first == pytest.approx({token: mass / sum(pooled) for token, mass in enumerate(pooled)})
+    with pytest.raises(BadInput, match="share"):
+        make(other="small", share=2.0)
+
+
+@pytest.mark.parametrize(("order", "holds"), [("reverse=True", True), ("reverse=False", False)])
+def test_proof(monkeypatch: pytest.MonkeyPatch, order: str, holds: bool) -> None:
+    written = ModuleType("better_half_as_written")
+    exec(FILES["better_half"].replace("reverse=True", order), vars(written))
+    monkeypatch.setitem(sys.modules, written.__name__, written)
+    monkeypatch.setitem(TABLES["method"], "better-half", f"{written.__name__}:METHOD")
+    one, two = (proof() for proof in executed("halves")["PROOFS"].values())
+    assert one < 1e-12
+    assert (two < 1e-12) == holds
 
 
 def test_selection_rule() -> None:

@@ -62,7 +62,18 @@ def methods() -> str:
     return "\n".join(rows)
 
 
-HELP = ("run", "compare", "methods", "models", "advise", "verify", "bench", "train builtin", "train draft", "demo")
+TRAIN = ("builtin", "draft", "steering", "tuned", "arm")
+HELP = (
+    "run",
+    "compare",
+    "methods",
+    "models",
+    "advise",
+    "verify",
+    "bench",
+    *(f"train {name}" for name in TRAIN),
+    "demo",
+)
 
 
 def commands() -> str:

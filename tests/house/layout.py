@@ -14,7 +14,7 @@ class Package:
 
 HOUSE = (
     Package("core", "types, protocols with their laws, errors, addressed randomness, registry, ledger"),
-    Package("maths", "pure tensor functions: filters, draws, weights, resampling, log-sum-exp merging", ("core",)),
+    Package("maths", "pure functions: filters, draws, weights, resampling, log-sum-exp merging", ("core",)),
     Package("tasks", "generated, verifiable problems and their checkers", ("core",)),
     Package("constrain", "grammars and automata as factors; exact constrained samplers", ("core", "maths")),
     Package("kv", "pages, prefix tree, stores", ("core", "maths")),
