@@ -31,7 +31,7 @@ from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.sampling import Sampling
 from ramify.core.spec import parse
-from ramify.core.strict import finite, from_mapping, keyword_options, whole
+from ramify.core.strict import finite, fitting, from_mapping, keyword_options, role, whole
 from ramify.core.types import Budget, Guide, Prompt
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
@@ -333,7 +333,7 @@ class LM:
         wish = {name: value for name, value in options.items() if name in SAMPLING_FIELDS and name not in own}
         for name in options:
             if name not in own and name not in wish:
-                others = ("reward", "budget", "seed", "extract", "guide")
+                others = ("reward", "budget", "extract", "guide")
                 raise UnknownName("option", name, [*known, *outer, *SAMPLING_FIELDS, *others])
         if "n" in known:
             own["n"] = whole("n", own.get("n", known["n"].default), 1, MAX_BRANCHES - len(self.engine.branches))
@@ -342,13 +342,18 @@ class LM:
             own["select"] = lookup("select", rule) if isinstance(rule, str) else rule
             if not callable(own["select"]):
                 raise BadInput("select", f"{rule!r} is neither a name nor a function of ended candidates")
+        fitting({name: value for name, value in own.items() if name not in method.models}, known)
         for field in method.models:
-            wished = own.get(field, known[field].default)
-            if isinstance(wished, str | Path):
-                own[field] = self._beside.writer(wished, field)
-            elif wished is not None:
-                own[field] = tuple(self._beside.writer(model, field) for model in wished)
+            own[field] = self._models(field, own.get(field, known[field].default), known[field].default)
         return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
+
+    def _models(self, field: str, wished: Any, default: Any) -> Any:
+        """The role, or roles, behind what an option that names models was given; None only where it may be left out."""
+        if wished is None and default is None:
+            return None
+        if isinstance(wished, list | tuple):
+            return tuple(self._models(field, model, None) for model in wished)
+        return self._beside.writer(wished if isinstance(wished, Path) else role(field, wished), field)
 
     def _guide(self, wish: GuideLike | None, speculate: bool) -> Guide | None:
         if wish is None:

@@ -114,12 +114,20 @@ def _lines(row: Row) -> list[str]:
     """What is said of an entry, whatever its kind: each column that it has a value in."""
     entry, lines = row.more, [row.more["summary"]]
     if "options" in entry:
-        wants = [f"{name}={value}" for name, value in entry["options"].items()] + ["reward"] * entry["uses_reward"]
+        wants = [f"{name}={_written(value)}" for name, value in entry["options"].items()] + ["reward"] * entry[
+            "uses_reward"
+        ]
         lines += [f"law: {entry['law']}", f"needs: {entry['needs']}", f"options: {', '.join(wants) or 'none'}"]
         lines += [f"example: {entry['example']}"] * bool(entry["example"])
     else:
         lines += [f"{name}: {text}" for name in SAID if (text := entry.get(name))]
     return lines + [entry["paper"]] * (entry["paper"] != "-")
+
+
+def _written(value: Any) -> str:
+    """A default on one line: texts with line breaks or spaces at an end, and the empty one, as in Python."""
+    plain = isinstance(value, str) and value == value.strip() and value.isprintable() and value
+    return str(value) if plain or not isinstance(value, str) else repr(value)
 
 
 def _method_row(method: Method) -> Row:

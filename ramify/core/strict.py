@@ -3,9 +3,10 @@
 import inspect
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 from ramify.core.errors import BadInput, UnknownName
 
@@ -29,6 +30,37 @@ def keyword_options(function: Callable[..., Any]) -> dict[str, inspect.Parameter
     """The keyword-only parameters of an algorithm: its options, with their defaults."""
     parameters = inspect.signature(function).parameters
     return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def fitting(options: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> None:
+    """Refuse options of another kind than an algorithm says: texts, lists of texts, yes or no. Numbers are its own to
+    refuse, as are kinds that it says nothing of.
+
+    Raises:
+        BadInput: naming the option.
+    """
+    for name, value in options.items():
+        wish = known[name].annotation if name in known else Any
+        kinds = get_args(wish) if isinstance(wish, UnionType) else (wish,)
+        said = [KINDS.get(kind) or (TEXTS if _holds_texts(kind) else None) for kind in kinds]
+        if all(said) and not any(each is not None and each[1](value) for each in said):
+            raise BadInput(name, f"{' or '.join(each[0] for each in said if each)} is expected, not {value!r}")
+
+
+Kind = tuple[str, Callable[[Any], bool]]  # in words, and whether a value is one
+KINDS: dict[Any, Kind] = {
+    str: ("a text", lambda value: isinstance(value, str)),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    NoneType: ("nothing", lambda value: value is None),
+}
+TEXTS: Kind = (
+    "a list of texts",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(each, str) for each in value),
+)
+
+
+def _holds_texts(kind: Any) -> bool:
+    return get_origin(kind) in (tuple, Sequence) and set(get_args(kind)) <= {str, ...}
 
 
 def finite(field: str, value: float, low: float = -math.inf, high: float = math.inf) -> float:

@@ -58,6 +58,8 @@ class Marker:
     most: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str | tuple | list):
+            raise BadInput("marker", f"a text, or several, are expected, not {self.text!r}")
         if not self.texts or not all(isinstance(text, str) and text for text in self.texts):
             raise BadInput("marker", "a text that is not empty is expected: an empty one is in every token")
         if self.most is not None:
@@ -99,9 +101,16 @@ class Advance:
 
 @dataclass(frozen=True)
 class Score:
-    """The run's reward of each: `final` for done ones, `partial` for others."""
+    """The run's reward of each: `final` for done ones, `partial` for others. `Unpaid` where the budget is spent."""
 
     branches: Sequence[Branch]
+
+
+class Unpaid(dict[Branch, float]):
+    """What Score is answered with where the budget does not pay: the last scores, -inf where there is none.
+
+    They are fit to rank by, not to weight a law by.
+    """
 
 
 @dataclass(frozen=True)

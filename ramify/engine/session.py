@@ -13,7 +13,7 @@ from ramify.core.errors import BadInput
 from ramify.core.ledger import Ledger
 from ramify.core.protocols import AnyReward
 from ramify.core.types import Branch, Budget, Prompt, Selection
-from ramify.core.wants import Advance, Finish, Marker, Room, Score, Search, Tokens, Until, Want
+from ramify.core.wants import Advance, Finish, Marker, Room, Score, Search, Tokens, Unpaid, Until, Want
 
 
 @dataclass(eq=False)
@@ -227,11 +227,11 @@ class Session:
         for branch, score in scores.items():
             self.tree[branch.id].score = score
 
-    def last_scores(self, branches: Sequence[Branch]) -> dict[Branch, float]:
+    def last_scores(self, branches: Sequence[Branch]) -> Unpaid:
         """What a search gets that cannot pay for scores: the last ones, -inf where there is none; nobody goes on."""
         _finished({b: 0 for b in branches if not b.done})
         known = {b: self.tree[b.id].score for b in branches}
-        return {b: -math.inf if score is None else score for b, score in known.items()}
+        return Unpaid({b: -math.inf if score is None else score for b, score in known.items()})
 
     def note_end(self, branch: Branch, *, dropped: bool) -> None:
         """Remember why a branch ended."""

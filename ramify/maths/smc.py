@@ -9,13 +9,13 @@ A partial score of -inf ends its particle; it must mean that every continuation 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ramify.core.errors import UnknownName
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Prompt
-from ramify.core.wants import Drop, Fork, Marker, Search, Tokens, Toss, Truncate, Until
+from ramify.core.wants import Drop, Fork, Marker, Search, Tokens, Toss, Truncate, Unpaid, Until
 from ramify.maths.particles import Resampling, effective_sample_size
 from ramify.maths.posterior import log_tilt
 
@@ -38,11 +38,13 @@ def steps_by(granularity: str, marker: str, block: int) -> Until:
 
 @dataclass(eq=False)
 class Particle:
-    """A branch with the lengths and scores that it had after each of its steps."""
+    """A branch with the lengths and scores that it had after each of its steps; `unpaid` where the last of these
+    scores is one that the budget did not pay for."""
 
     branch: Branch
     steps: list[tuple[int, float]] = field(default_factory=list)
     paid: float = 0.0
+    unpaid: bool = False
 
     @property
     def score(self) -> float:
@@ -54,9 +56,10 @@ class Particle:
         """Whether it has steps to go."""
         return not self.branch.done
 
-    def note(self, score: float) -> None:
+    def note(self, scores: Mapping[Branch, float]) -> None:
         """A step was made and scored."""
-        self.steps.append((len(self.branch.tokens), score))
+        self.steps.append((len(self.branch.tokens), scores[self.branch]))
+        self.unpaid = isinstance(scores, Unpaid)
 
     def logweight(self, beta: float) -> float:
         """Since the last resampling."""
@@ -69,8 +72,8 @@ def is_uneven(logweights: Sequence[float], threshold: float) -> bool:
 
 
 def was_cut(particles: Sequence[Particle]) -> bool:
-    """Whether the budget ended one of them: they stand for no law any more."""
-    return any(p.branch.finish == "budget" for p in particles)
+    """Whether the budget ended one of them, or did not pay for its score: they stand for no law any more."""
+    return any(p.unpaid or p.branch.finish == "budget" for p in particles)
 
 
 def is_extinct(logweights: Sequence[float]) -> bool:

@@ -54,7 +54,7 @@ def particle_filter(
         choose: "vote" (the answer of most weight), "sample" (a draw from the posterior) or "best" (highest score).
     """
     until, choose = steps_by(granularity, marker, block), checked_choice(choose)
-    if scheme not in SCHEMES:
+    if not isinstance(scheme, str) or scheme not in SCHEMES:
         raise UnknownName("scheme", scheme, SCHEMES)
     if finite("beta", beta, 0.0) == 0.0:
         raise BadInput("beta", "it divides rewards; it must be above 0")
@@ -65,7 +65,7 @@ def particle_filter(
         yield Advance([p.branch for p in live], until)
         r = yield Score([p.branch for p in live])
         for p in live:
-            p.note(r[p.branch])
+            p.note(r)
         logw = [p.logweight(beta) for p in x]
         if was_cut(x) or is_extinct(logw):
             break

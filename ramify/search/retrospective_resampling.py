@@ -59,7 +59,8 @@ def retrospective_resampling(
     counts(n=n)
     if signal not in SIGNALS:
         raise UnknownName("signal", signal, SIGNALS)
-    tau = finite("threshold", threshold, high=0.0) if signal == "confidence" else -finite("drop", drop, 0.0)
+    least, most = finite("threshold", threshold, high=0.0), finite("drop", drop, 0.0)
+    tau = least if signal == "confidence" else -most
     K, until = whole("retries", retries, 0, 64), Marker(step, max_step_tokens)
     warmth = [min(i * finite("warmer", warmer, 0.0, 10.0), finite("warmest", warmest, 0.0, 10.0)) for i in range(K + 1)]
     branches: list[Branch] = yield Fork(replace(prompt.with_logprobs("raw"), bookmarks=True), n)
