@@ -118,7 +118,7 @@ def conditional_filter(source: Prompt, setting: Setting, k: int, star: Particle 
         r = (yield Score(live)) if live else {}
         for p in x:
             if p.branch in r:
-                p.note(r[p.branch])
+                p.note(r)
         logw = [p.logweight(setting.beta) for p in x] + [
             log_tilt(r_t - paid, setting.beta) for _, r_t in known[:t][-1:]
         ]

@@ -9,12 +9,13 @@ arXiv:2503.21878 (InferenceTimePessimism).
 
 Law: the first draw that is accepted, draw i with chance min(1, w_i / M). The optimum that maximises
 E r - beta chi2 / 2 is p(y) w(y): unlike a softmax's, its weights grow with the reward no faster than linearly and are 0
-below lambda, so more draws do not mean more of what the reward is wrong about. n = 1 and beta to infinity are sampling;
-beta = 0 is best-of-n, draw for draw.
+below lambda, so more draws do not mean more of what the reward is wrong about. beta to infinity is sampling. Without
+`r_max`, n = 1 is sampling and beta = 0 is best-of-n, draw for draw.
 Departures: the N draws that lambda is computed from are also those that are accepted or rejected. Where `r_max`, the
 largest reward there can be, is not given, M is the largest weight drawn, and somebody is always accepted; where it is
-given, M = (r_max - lambda) / beta, and if nobody is accepted one more text is drawn and taken, as in the paper. Draws
-that the budget cut short are not accepted while there are others.
+given, M = (r_max - lambda) / beta, and if nobody is accepted one more text is drawn and taken, as in the paper (at
+beta = 0, and r_max above every draw, that is plain sampling). Draws that the budget cut short are not accepted while
+there are others.
 """
 
 import math
@@ -96,7 +97,7 @@ METHOD = Method(
     run=pessimistic_best_of_n,
     summary="accept one of n draws with chance ~ relu(reward - lambda): chi-squared pessimism",
     paper="arXiv:2503.21878",
-    law="the first of n draws that is accepted with chance relu((r - lambda) / beta) / M; beta=0 is best-of-n",
+    law="the first of n draws accepted with chance relu((r - lambda) / beta) / M; beta=0 without r_max is best-of-n",
     uses_reward=True,
     needs="a reward of whole texts",
     example='ramify run "Compute (12 + 9) * 4 - 30." --method pessimistic-best-of-n -n 8 --set beta=0.2',

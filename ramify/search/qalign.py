@@ -11,7 +11,8 @@ positions to cut at stay. Law: detailed balance with the target, so it is invari
 tends to it; what a chain starts from is plain sampling. Flat rewards have p as their target, so every state is a plain
 sample. steps=0 is plain sampling, scored.
 `weights` are the shares of the time that the chains stood at each text, the first `burn_in` states of each left out;
-candidates of weight 0 are proposals that were not accepted. A proposal that the budget cut short is none: the run ends.
+candidates of weight 0 are proposals that were not accepted. A proposal that the budget cut short, or whose
+reward it does not pay for, is none: the run ends.
 """
 
 from dataclasses import replace
@@ -22,7 +23,7 @@ from ramify.core.errors import BadInput
 from ramify.core.protocols import Method
 from ramify.core.strict import finite, whole
 from ramify.core.types import Ended, Prompt, Selection
-from ramify.core.wants import Advance, Answers, Finish, Fork, Score, Search
+from ramify.core.wants import Advance, Answers, Finish, Fork, Score, Search, Unpaid
 from ramify.maths.metropolis import Visits, accepted, checked_steps, cut_back, log_fewer_cuts, moved
 from ramify.maths.posterior import checked_choice, chosen, log_tilt
 
@@ -48,15 +49,18 @@ def qalign(
     yield Advance(y, Finish())
     r = yield Score(y)
     made, visits, rounds = list(y), Visits(burn_in), list[dict[str, Any]]()
-    if not any(text.finish == "budget" for text in y):
+    if not isinstance(r, Unpaid) and not any(text.finish == "budget" for text in y):
         visits.count(0, [text for text in y if r[text] > -inf])
         for t in range(1, steps + 1):
             new = yield from cut_back(prompt, (CUT, t), y)
             yield Advance(new, Finish())
             if any(text.finish == "budget" for text in new):
                 break
-            r |= yield Score(new)
+            scored = yield Score(new)
+            r |= scored
             made += new
+            if isinstance(scored, Unpaid):
+                break
             accepts = []
             for i, (text, other) in enumerate(zip(y, new, strict=True)):
                 log_ratio = log_tilt(r[other] - r[text], beta) + log_fewer_cuts(text, other)

@@ -7,8 +7,8 @@ Verdun et al., "Soft Best-of-n Sampling for Model Alignment", arXiv:2505.03156.
 Law: number i of n independent draws with chance exp(r_i / beta) / sum_j exp(r_j / beta). beta = 0 is best-of-n, draw
 for draw; beta to infinity is sampling; n to infinity is the tilted law p(y) exp(r(y) / beta) / Z, which is also what
 the weights of the candidates are a self-normalised estimate of, and exp(log_evidence) an unbiased one of Z.
-Departures: a candidate that the budget cut short is not chosen while there is another; where every reward is -inf all
-are alike.
+Departures: a candidate that the budget cut short is not chosen while there is another, and where it cut one, or did not
+pay for the rewards, there are no weights and no evidence; where every reward is -inf all are alike.
 """
 
 import math
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from ramify.core.protocols import Method
 from ramify.core.strict import finite, whole
 from ramify.core.types import Ended, Prompt, Selection, best_of
-from ramify.core.wants import Advance, Answers, Finish, Fork, Score, Search, Toss
+from ramify.core.wants import Advance, Answers, Finish, Fork, Score, Search, Toss, Unpaid
 from ramify.maths.particles import log_mean_exp, multinomial, normalised
 
 
@@ -42,6 +42,8 @@ def soft_best_of_n(prompt: Prompt, *, n: int = 16, beta: float = 0.25) -> Search
     draw = multinomial(weights, 1)
     u = yield Toss(prompt, (0,), draw.cuts[0])
     (chosen,) = draw.ancestors([u])
+    if len(complete) < n or isinstance(r, Unpaid):
+        return Selection(ended[chosen], ended)
     return Selection(ended[chosen], ended, weights=tuple(weights), log_evidence=log_mean_exp(logweights))
 
 
