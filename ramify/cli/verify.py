@@ -59,7 +59,7 @@ def verify(
     if draft is not None and (toy or what != "speculation"):
         raise BadInput("draft", "it belongs to: ramify verify speculation, without --toy")
     if draft is None and (data is not None or (what != "laws" and (toy or model != "builtin"))):
-        raise BadInput("draft", "searches and speculation are proved on the toy; a draft can be tried on a model")
+        raise BadInput("draft", "searches and speculation are proved on the toy; name a draft to try it on a model")
     with status("loading") as say:
         if what == "speculation":
             prompts = [] if data is None else _prompts(data)

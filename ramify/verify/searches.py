@@ -29,7 +29,7 @@ SAMPLINGS = {
     "logit bias": Sampling(max_tokens=LENGTH, logit_bias={1: -1.5, 2: 0.5}),
     "bad words": Sampling(max_tokens=LENGTH, bad_words=("ab",)),
 }
-SHORT = Sampling(max_tokens=2)
+SHORT = Sampling(max_tokens=1)  # four draws of three outcomes
 
 
 def chosen(n: int, choose: Callable[[list[Text]], int], law: dict[Text, float]) -> dict[Hashable, float]:
