@@ -8,8 +8,8 @@ solutions it is shown, the likelier one of them is right, but the likelier, too,
 
 Particle filtering takes the same reward as evidence instead of as a verdict. n solutions grow line by line; after each
 line those that look good multiply and those that look bad die, in proportion to exp(reward / beta). So compute moves to
-beginnings that are worth it while they are short, and copies share what they have in common: n particles cost less than
-n samples. At the end every solution has a weight, and the answer of most weight wins, not the single best score.
+beginnings that are worth it while they are short, and copies share what they have in common, which is read once. At the
+end every solution has a weight, and the answer of most weight wins, not the single best score.
 
 With n=1 both are plain sampling, draw for draw, so both curves start in one point. The grey line is the ceiling of
 choosing: how often at least one of best-of-n's solutions is right, which a judge without error would find. What
