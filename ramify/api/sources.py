@@ -9,7 +9,8 @@ from ramify.core.registry import lookup
 from ramify.model.paged import Mode
 
 BUILTIN = Path(__file__).parent.parent / "builtin"
-BUILTIN_MODELS = {name: BUILTIN / name for name in ("target", "draft", "aligned", "medusa", "orm", "prm", "tuned")}
+NAMES = ("target", "draft", "aligned", "medusa", "orm", "prm", "tuned", "arm")
+BUILTIN_MODELS = {name: BUILTIN / name for name in NAMES}
 BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -29,7 +29,8 @@ ROLES = {
     "medusa": ("builtin-medusa", "three heads on the target's rows"),
     "orm": ("builtin-orm", "outcome reward"),
     "prm": ("builtin-prm", "process reward"),
-    "tuned": ("builtin-tuned", "the target, tuned by DPO; judges"),
+    "tuned": ("builtin-tuned", "the target, tuned by DPO"),
+    "arm": ("builtin-arm", "reward by tokens"),
 }
 FAMILIES = (  # model_type in config.json, what it covers, papers
     ("llama", "Llama 2 and 3.x, SmolLM2", "arXiv:2307.09288, 2407.21783, 2502.02737"),

@@ -163,7 +163,7 @@ def test_methods(runner: CliRunner) -> None:
 
 def test_models(runner: CliRunner, builtin: Path) -> None:
     document = last_document(runner.invoke(app, ["models", "--json"]))
-    names = ["builtin", *(f"builtin-{name}" for name in ("draft", "aligned", "medusa", "orm", "prm", "tuned"))]
+    names = ["builtin", *(f"builtin-{name}" for name in ("draft", "aligned", "medusa", "orm", "prm", "tuned", "arm"))]
     assert [row["name"] for row in document["rows"]] == names
     assert all(row["value"] > 0 for row in document["rows"])
     assert widest(runner.invoke(app, ["models"]).stdout) <= 80
