@@ -3,7 +3,16 @@
 from ramify.api.advising import Advice, advise
 from ramify.api.handle import Handle, advance_together
 from ramify.api.lm import LM, load
-from ramify.api.services import architectures, bench, is_right, problems, train_builtin, verify, verify_search, verify_speculation
+from ramify.api.services import (
+    architectures,
+    bench,
+    is_right,
+    problems,
+    train_builtin,
+    verify,
+    verify_search,
+    verify_speculation,
+)
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
 from ramify.api.steer import steering_from

@@ -27,12 +27,13 @@ from ramify.api.steer import SteerLike, steering_of
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
 from ramify.core.ledger import Kind
 from ramify.core.protocols import AnyReward, Method
-from ramify.core.registry import lookup
+from ramify.core.registry import lookup, names
 from ramify.core.results import Result
 from ramify.core.sampling import Sampling
 from ramify.core.spec import parse
 from ramify.core.strict import finite, fitting, from_mapping, keyword_options, role, whole
 from ramify.core.types import Budget, Guide, Prompt
+from ramify.core.weak import weakly
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
 from ramify.engine.engine import MAX_BRANCHES, Engine
@@ -136,7 +137,7 @@ class LM:
         wish = Speculate(draft=speculate) if not isinstance(speculate, Speculate | None) else speculate
         self.steering = steering_of(steer, wish)
         self.engine = Engine(self._model("target", folder, steering=self.steering), row_budget=row_budget)
-        self._beside = Beside(self.engine, self.tokenizer, folder, self._model)
+        self._beside = Beside(self.engine, self.tokenizer, folder, weakly(self._model))
         self._rewards = Rewards(self._beside, self.tokenizer)
         if wish is not None:
             self.engine.speculator = speculation_of(wish, self.engine.target, self._load_draft)
@@ -370,6 +371,9 @@ class LM:
         budget = Budget() if budget is None else budget
         if not isinstance(budget, Budget):
             raise BadInput("budget", f"ramify.Budget(tokens=..., pages=...) is expected, not {budget!r}")
+        if budget.pages is not None and not method.uses_room:
+            filling = [name for name in names("method") if lookup("method", name).uses_room]
+            raise Incompatible("budget.pages", method.name, f"Methods that fill their pages: {', '.join(filling)}.")
         if method.uses_room and budget.pages is None:
             return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
         return budget

@@ -2,8 +2,7 @@
 
 The built-in target writes, `builtin-prm` scores, held-out problems, several seeds. Compute is FLOPs of both models, the
 prompt included. Best-of-n is drawn once with many candidates: its first n are best-of-n's own candidates for that seed,
-draw for draw, so one run gives the whole curve. What the first n cost is the run's FLOPs times the share of the rows
-that they need (a row that several share counts once, as the engine reads it once).
+draw for draw, so one run gives the whole curve. What n candidates cost is measured on the first seed, for every n.
 
 Every finished (method, size, seed) is kept in `work`, and a rerun goes on from there.
 """
@@ -90,11 +89,16 @@ class Study:
         return [cell for group in zip(*found, strict=True) for cell in group]
 
     def _of_seed(
-        self, method: str, seed: int, read: Callable[[Any, Result], dict[str, Any]], options: Mapping[str, Any]
+        self,
+        method: str,
+        seed: int,
+        read: Callable[[Any, Result], dict[str, Any]],
+        options: Mapping[str, Any],
+        what: str = "",
     ) -> list[dict[str, Any]]:
-        key = f"{method} {dict(options)} {len(self.problems)} {seed}"
+        key = f"{what}{method} {dict(options)} {len(self.problems)} {seed}"
         if key not in self.known:
-            self.progress(f"{method} {dict(options)}, seed {seed}")
+            self.progress(f"{what}{method} {dict(options)}, seed {seed}")
             prompts = [problem.prompt for problem in self.problems]
             self.lm.forget_prefixes()
             results = self.lm.search_many(prompts, method, reward=REWARD, seed=100_000 * seed, **options)
@@ -113,7 +117,7 @@ class Study:
                 n,
                 [cell["right"][i] for cell in cells],
                 [cell["score"][i] for cell in cells],
-                [cell["flops"][i] for cell in cells],
+                [cell["flops"] for cell in self._of_seed("best-of-n", self.seeds[0], _whole, {"n": n}, "cost of ")],
                 n,
             )
             for i, n in enumerate(SIZES)
@@ -138,14 +142,12 @@ def _whole(problem: Any, result: Result) -> dict[str, Any]:
 
 def _beginnings(problem: Any, result: Result) -> dict[str, Any]:
     """Best-of-n for every n, by the first n candidates."""
-    right, score, rows = list[float](), list[float](), list[int]()
+    right, score = list[float](), list[float]()
     for n in SIZES:
-        some = result.candidates[:n]
-        best = max(some, key=lambda c: c.score or 0.0)
+        best = max(result.candidates[:n], key=lambda c: c.score or 0.0)
         right.append(float(is_right(problem, best.text)))
         score.append(best.score or 0.0)
-        rows.append(len({c.token_ids[: i + 1] for c in some for i in range(c.tokens)}) + result.ledger.prompt_tokens)
-    return {"right": right, "score": score, "flops": [result.ledger.flops * r / rows[-1] for r in rows]}
+    return {"right": right, "score": score}
 
 
 def run(

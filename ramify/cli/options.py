@@ -1,5 +1,6 @@
 """Options that several commands share, each said once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,7 +8,8 @@ import typer
 
 from ramify.api import Speculate
 from ramify.core.errors import BadInput
-from ramify.core.spec import read_value
+from ramify.core.registry import lookup
+from ramify.core.spec import parse, read_value
 
 PANEL = "Model"
 MODES = "exact: a row's numbers never depend on its neighbours. reference: plain and slow."
@@ -78,6 +80,18 @@ AsJson = Annotated[
 def default_reward(wish: str | None, model: str) -> str | None:
     """The reward that was asked for; the built-in process reward for the built-in models."""
     return "builtin-prm" if wish is None and model.startswith("builtin") else wish
+
+
+def uses_reward(method: str, wishes: Mapping[str, Any]) -> bool:
+    """Whether a method, or one inside it (`each`), asks for scores.
+
+    Raises:
+        UnknownName: there is no such method. BadInput: it cannot be read.
+    """
+    name, written = parse(method, "method") if "(" in method else (method, {})
+    each = written.get("each", wishes.get("each"))
+    inner = isinstance(each, str) and uses_reward(each, {})
+    return bool(lookup("method", name).uses_reward) or inner
 
 
 def speculation(draft: str | None, verifier: str | None, shape: str | None, lossy: bool) -> Speculate | None:

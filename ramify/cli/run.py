@@ -14,7 +14,6 @@ from ramify.cli import options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.terminal import err, out, progress, visible
 from ramify.cli.tree import draw, shorten
-from ramify.core.registry import lookup
 from ramify.core.results import Result
 from ramify.core.types import Budget
 from ramify.harness import quantities
@@ -73,12 +72,11 @@ def run(
       ramify run "Compute 7 * 8." --draft builtin-draft
       ramify run "Compute 7 * 8 - 6." --method "majority-vote(each=best-of-n(n=4))"
     """
-    chosen = lookup("method", method.partition("(")[0])
     text = sys.stdin.read() if prompt == "-" else prompt
     wishes = options.settings(set_) | options.given(
         n=n, select=select, temperature=temperature, max_tokens=max_tokens, stop=tuple(stop) if stop else None
     )
-    judge = options.default_reward(reward, model) if chosen.uses_reward else reward
+    judge = options.default_reward(reward, model) if options.uses_reward(method, wishes) else reward
     budget = Budget(
         tokens=budget_tokens,
         reward_tokens=budget_reward_tokens,

@@ -11,6 +11,7 @@ from ramify.core.errors import BadInput, OutOfPages
 from ramify.core.protocols import AnyReward, Extract
 from ramify.core.types import Branch, Budget, Selection
 from ramify.core.wants import Advance, Marker, Score, Search, Together
+from ramify.core.weak import weakly
 from ramify.engine.engine import Engine
 from ramify.engine.memory import Memory
 from ramify.engine.replies import Replies
@@ -39,7 +40,7 @@ class Driver:
         self._held = dict[int, str]()  # token -> its text
         self._memory = Memory(engine, self._running)
         self._replies = Replies(engine, self._memory, extract)
-        self._scoring = Scoring(engine, self._memory, self._guard)
+        self._scoring = Scoring(engine, self._memory, weakly(self._guard))
 
     def submit(
         self,

@@ -16,6 +16,7 @@ from ramify.core.protocols import AnyReward, Combined, Judged
 from ramify.core.random import child_address
 from ramify.core.strict import whole
 from ramify.core.types import Branch, Continuation, Prompt
+from ramify.core.weak import weakly
 from ramify.engine.admission import admitted
 from ramify.engine.asking import likelihoods
 from ramify.engine.companions import Companions
@@ -57,8 +58,8 @@ class Engine:
         self.target, self.others = target, dict(others or {})
         self.row_budget, self.toss = whole("row_budget", row_budget, 1, 1 << 20), toss
         self.branches: dict[int, Branch] = {}
-        self.companions = Companions(self.branches, lambda: self.models, self._take_id)
-        self.guidance = Guidance(target, self.others, self.read, self.companions)
+        self.companions = Companions(self.branches, weakly(self._models), weakly(self._take_id))
+        self.guidance = Guidance(target, self.others, weakly(self.read), self.companions)
         self.stepping = Stepping(target, self.guidance, self.row_budget, draw, speculator)
         self._next_id = 0
 
@@ -79,8 +80,7 @@ class Engine:
     @property
     def models(self) -> list[Model]:
         """Target first."""
-        drafts = [] if self.speculator is None else self.speculator.models
-        return [self.target, *self.others.values(), *drafts]
+        return self._models()
 
     def open(self, prompt: Prompt, ledger: Ledger | None = None) -> Branch:
         """A branch that stands at the end of a prompt; nothing is read yet.
@@ -389,6 +389,10 @@ class Engine:
         for branch in branches:
             if self.branches.get(branch.id) is not branch:
                 raise BadInput("branch", f"{branch.id} was dropped, or is another engine's; fork one that is alive")
+
+    def _models(self) -> list[Model]:
+        drafts = [] if self.speculator is None else self.speculator.models
+        return [self.target, *self.others.values(), *drafts]
 
     def _take_id(self) -> int:
         self._next_id += 1

@@ -9,7 +9,7 @@ import pytest
 import ramify
 from ramify.api import LM, advance_together
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, OutOfPages, RewardError, UnknownName
-from ramify.core.registry import names
+from ramify.core.registry import lookup, names
 from ramify.core.results import Result
 from ramify.core.types import Budget
 
@@ -48,9 +48,12 @@ def test_a_result_is_complete(load: Load, models: Path) -> None:
 @pytest.mark.parametrize("name", names("method"))
 def test_every_method(name: str, load: Load, models: Path) -> None:
     lm = load()
-    options: dict[str, Any] = {} if name == "greedy" else {"n": 4}
-    result = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=Budget(pages=20), **options)
-    again = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=Budget(pages=20), **options)
+    method = lookup("method", name)
+    options: dict[str, Any] = {} if method.size is None else {method.size: 4}
+    options |= dict.fromkeys(method.models, str(models / "target"))
+    budget = Budget(pages=20) if method.uses_room else None
+    result = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=budget, **options)
+    again = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=budget, **options)
     assert ids(result) == ids(again)
     assert [c.score for c in result.candidates] == pytest.approx([c.score for c in again.candidates], abs=1e-3)
     assert result.method == name
@@ -68,7 +71,8 @@ def test_prompt_i_of_seed_s_is_a_search_of_seed_s_plus_i(load: Load) -> None:
 @pytest.mark.parametrize("method", ["best-of-n", "speculative-rejection", "majority-vote"])
 def test_together_is_alone_in_exact_mode(method: str, load: Load, models: Path) -> None:
     lm = load(mode="exact", row_budget=17)
-    options: dict[str, Any] = {"n": 6, "reward": models / "orm", "max_tokens": 16, "budget": Budget(pages=16)}
+    options: dict[str, Any] = {"n": 6, "reward": models / "orm", "max_tokens": 16}
+    options |= {"budget": Budget(pages=16)} if method == "speculative-rejection" else {}
     together = lm.search_many(PROMPTS * 3, method, seed=7, **options)
     for i, prompt in enumerate(PROMPTS * 3):
         fresh = load(mode="exact")
