@@ -69,8 +69,8 @@ class PreferenceObjective:
                  that writes them (Pang et al. 2024, "Iterative Reasoning Preference Optimization", arXiv:2404.19733)
 
     With a skill goes a sense: a linear head on the stream before the last block says of every token of a solution
-    whether all is right so far. It is forgotten afterwards: it is there to make the stream know, where a question can look
-    it up in the last block. At the full scale's budget it has not got far (see MODEL_CARD.md).
+    whether all is right so far. It is forgotten afterwards: it is there to make the stream know, where a question can
+    look it up in the last block. At the full scale its budget did not get it far (see MODEL_CARD.md).
 
     Step `i` reads the next `batch` pairs of an order that is shuffled anew every epoch.
     """
