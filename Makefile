@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 PIP_FLAGS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
@@ -20,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/ramify demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q --durations=10
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations=10
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
