@@ -189,8 +189,8 @@ def _fewer(best: Sequence[Point], particles: Sequence[Point]) -> Row:
 
 
 def _wins(best: Sequence[Point], tree: Point) -> Row:
-    """Final rewards prompt by prompt, against the largest best-of-n that costs no less."""
-    rival = next((p for p in best if p.cost >= tree.cost), best[-1])
+    """Final rewards prompt by prompt, against the best-of-n that costs most nearly as much."""
+    rival = min(best, key=lambda p: abs(log(p.cost / tree.cost)))
     pairs = list(zip(tree.score, rival.score, strict=True))
     wins, losses = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
     more: dict[str, Any] = {"wins": wins, "losses": losses, "ties": len(pairs) - wins - losses}
