@@ -51,9 +51,10 @@ class Point:
         """FLOPs a problem."""
         return fmean(self.flops)
 
-    def row(self) -> dict[str, Any]:
-        """Its line of the table, with a 95% interval over problems."""
-        low, high = interval(self.right)
+    def row(self, problems: int) -> dict[str, Any]:
+        """Its line of the table, with a 95% interval over problems (of which the seeds are averaged)."""
+        each = len(self.right) // problems
+        low, high = interval([fmean(self.right[i : i + each]) for i in range(0, len(self.right), each)])
         return {
             "method": self.method,
             "size": self.size,
