@@ -176,7 +176,7 @@ def run(
         chains = [study.point("qalign", steps, steps=steps, chains=4, beta=BETA) for steps in QALIGN]
     rows = [_fewer(best, particles), _wins(best, tree), _rising(best, particles, chains)]
     points = [*best, *particles, tree, *chains]
-    return [*rows, *(row(f"{p.method} {p.size}", p.accuracy, "solved") | p.row() for p in points)]
+    return [*rows, *(row(f"{p.method} {p.size}", p.accuracy, "solved") | p.row(num_problems) for p in points)]
 
 
 def _fewer(best: Sequence[Point], particles: Sequence[Point]) -> Row:
