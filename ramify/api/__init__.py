@@ -3,6 +3,7 @@
 from ramify.api.advising import Advice, advise
 from ramify.api.handle import Handle, advance_together
 from ramify.api.lm import LM, load
+from ramify.api.planning import coverage, plan
 from ramify.api.services import (
     architectures,
     bench,
@@ -35,9 +36,11 @@ __all__ = [
     "advise",
     "architectures",
     "bench",
+    "coverage",
     "is_right",
     "load",
     "methods",
+    "plan",
     "problems",
     "steering_from",
     "train_builtin",
