@@ -29,7 +29,8 @@ SAMPLINGS = {
     "logit bias": Sampling(max_tokens=LENGTH, logit_bias={1: -1.5, 2: 0.5}),
     "bad words": Sampling(max_tokens=LENGTH, bad_words=("ab",)),
 }
-SHORT = Sampling(max_tokens=1)  # four draws of three outcomes
+SHORT = Sampling(max_tokens=2)
+SHORTEST = Sampling(max_tokens=1)  # four texts of three outcomes each
 
 
 def chosen(n: int, choose: Callable[[list[Text]], int], law: dict[Text, float]) -> dict[Hashable, float]:
@@ -70,9 +71,9 @@ def _nested(outer: str, inner: str, choose: Callable[[list[Text]], int]) -> floa
     each = partial(lookup("method", inner).run, n=2, select=lookup("select", lookup("method", inner).select))
     select = lookup("select", lookup("method", outer).select)
     run = partial(nested, n=2, each=each, select=select)
-    inside = chosen(2, highest if inner == "best-of-n" else plurality, text_law(SHORT))
+    inside = chosen(2, highest if inner == "best-of-n" else plurality, text_law(SHORTEST))
     outside = chosen(2, choose, inside)  # type: ignore[arg-type]
-    return total_variation(law_of(run, SHORT), outside)
+    return total_variation(law_of(run, SHORTEST), outside)
 
 
 def _samples(sampling: Sampling) -> Proof:

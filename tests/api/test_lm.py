@@ -47,16 +47,14 @@ def test_a_result_is_complete(load: Load, models: Path) -> None:
 
 @pytest.mark.parametrize("name", names("method"))
 def test_every_method(name: str, load: Load, models: Path) -> None:
-    lm = load()
-    method = lookup("method", name)
-    options: dict[str, Any] = {} if method.size is None else {method.size: 4}
-    options |= dict.fromkeys(method.models, str(models / "target"))
-    budget = Budget(pages=20) if method.uses_room else None
-    result = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=budget, **options)
-    again = lm.search(TEXT, name, reward=models / "prm", seed=1, max_tokens=10, budget=budget, **options)
+    lm, method = load(), lookup("method", name)
+    options: dict[str, Any] = dict.fromkeys(method.models, str(models / "target"))
+    options |= {"reward": models / "prm", "seed": 1, "max_tokens": 10}
+    options |= ({method.size: 4} if method.size else {}) | ({"budget": Budget(pages=20)} if method.uses_room else {})
+    result, again = (lm.search(TEXT, name, **options) for _ in "12")
     assert ids(result) == ids(again)
-    assert [c.score for c in result.candidates] == pytest.approx([c.score for c in again.candidates], abs=1e-3)
     assert result.method == name
+    assert [c.score for c in result.candidates] == pytest.approx([c.score for c in again.candidates], abs=1e-3)
 
 
 def test_prompt_i_of_seed_s_is_a_search_of_seed_s_plus_i(load: Load) -> None:
