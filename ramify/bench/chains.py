@@ -23,6 +23,7 @@ class Generate:
 
     def __init__(self, model: str) -> None:
         untyped.set_verbosity_error()
+        untyped.disable_progress_bar()
         loaded: Any = LlamaForCausalLM.from_pretrained(folder_of(model), dtype=torch.float32)
         self.model = loaded.eval()
 
