@@ -1,8 +1,8 @@
 """Models leave with their last holder.
 
-Parts that call back to their owner (an engine's guidance and companions, a driver's scoring, the loader of models beside
-a target) held it, so that an engine and its weights stayed in memory until the garbage collector came by: a dozen
-models loaded one after another took all there was.
+Parts that call back to their owner (an engine's guidance and companions, a driver's scoring, the loader of models
+beside a target) held it, so that an engine and its weights stayed in memory until the garbage collector came by: a
+dozen models loaded one after another took all there was.
 """
 
 import subprocess
