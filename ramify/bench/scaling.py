@@ -39,7 +39,6 @@ class Point:
     right: list[float]
     score: list[float]
     flops: list[float]
-    samples: float  # whole texts a problem, by drawn tokens
 
     @property
     def accuracy(self) -> float:
@@ -119,7 +118,6 @@ class Study:
                 [cell["right"][i] for cell in cells],
                 [cell["score"][i] for cell in cells],
                 [cell["flops"] for cell in self._of_seed("best-of-n", self.seeds[0], _whole, {"n": n}, "cost of ")],
-                n,
             )
             for i, n in enumerate(SIZES)
         ]
@@ -128,7 +126,7 @@ class Study:
         """One method of one size."""
         cells = self.cells(method, _whole, **options)
         right, score, flops = ([cell[name] for cell in cells] for name in ("right", "score", "flops"))
-        return Point(method, size, right, score, flops, fmean(cell["samples"] for cell in cells))
+        return Point(method, size, right, score, flops)
 
 
 def _whole(problem: Any, result: Result) -> dict[str, Any]:
@@ -137,7 +135,6 @@ def _whole(problem: Any, result: Result) -> dict[str, Any]:
         "right": float(is_right(problem, result.text)),
         "score": max(finished, default=0.0),
         "flops": result.ledger.flops,
-        "samples": result.ledger.generated_tokens / max(1, result.best.tokens),
     }
 
 
@@ -164,7 +161,7 @@ def run(
 
     Returns: rows particles_vs_best_of_n (how many times fewer samples reach best-of-n's accuracy), treebon_wins (share
         of prompts with a higher final reward than best-of-n's at equal compute, ties left out), posterior_keeps_rising
-        (its last gain in accuracy where best-of-n's is lost), and a row a point of the curves.
+        (slope of the particles' accuracy above best-of-n's), and a row a point of the curves.
     """
     with load(model, page_size=8) as lm:
         held_out = problems(num_problems, seed)
@@ -200,12 +197,10 @@ def _wins(best: Sequence[Point], tree: Point) -> Row:
 
 
 def _rising(best: Sequence[Point], particles: Sequence[Point], chains: Sequence[Point]) -> Row:
-    """Slope of accuracy in log compute over the upper half of each curve: best-of-n's, and the better posterior's."""
-    slopes = {name: _slope(curve) for name, curve in (("particles", particles), ("qalign", chains))}
-    name = max(slopes, key=slopes.__getitem__)
-    falls = _slope(best)
-    more = {"best_of_n_slope": falls, "curve": name, "slopes": slopes, "baseline": "best-of-n"}
-    return row("posterior_keeps_rising", slopes[name] - falls, "accuracy a doubling", 0.0) | more
+    """Slope of accuracy in log compute over the upper half of each curve: the particles' above best-of-n's."""
+    rises, falls = _slope(particles), _slope(best)
+    more = {"particles_slope": rises, "best_of_n_slope": falls, "qalign_slope": _slope(chains), "baseline": "best-of-n"}
+    return row("posterior_keeps_rising", rises - falls, "accuracy a doubling", 0.0) | more
 
 
 def _slope(curve: Sequence[Point]) -> float:

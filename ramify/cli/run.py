@@ -152,7 +152,7 @@ def _summary(result: Result) -> str:
         parts.append(f"answer {shorten(str(best.answer), 20, keep='head')}")
     if result.log_evidence is not None:
         parts.append(f"log evidence {result.log_evidence:.3f}")
-    if best.notes:
+    if any(best.notes):
         parts.append(f"guide's notes {sum(best.notes) / len(best.notes):.2f} a token")
     parts += [f"{ledger.generated_tokens} tokens", quantities.flops(ledger.flops), quantities.seconds(ledger.seconds)]
     if (drafts := ledger.drafts).drafted:
