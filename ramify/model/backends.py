@@ -86,7 +86,7 @@ def prepare(decoder: Decoder, mode: Mode) -> Decoder:
     weight = decoder.embedding
     if mode == "exact" and (weight.dtype != torch.float32 or weight.device.type != "cpu"):
         raise Incompatible("exact mode", f"{weight.dtype} weights on {weight.device}", "Use fp32 on the CPU.")
-    rowwise: Rowwise = FusedRowwise() if mode != "reference" and has_kernels(weight) else TORCH
+    rowwise: Rowwise = FusedRowwise(exact=mode == "exact") if mode != "reference" and has_kernels(weight) else TORCH
     backend = choose(mode, weight)
     for module in decoder.modules():
         if isinstance(module, Linear):

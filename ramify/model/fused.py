@@ -2,8 +2,12 @@
 
     R rows, D width, H heads, K key-value heads, d head_dim, h rotated pairs, F feed-forward width, N slots
 
-Inference only. A row's results do not depend on the rows beside it, not even in the last bit.
+Inference only. A row's results do not depend on the rows beside it, not even in the last bit, as long as one kernel
+computes them: what a compiler makes of the same loop for one thread and for several may round differently on some
+processor. Exact mode therefore stays with the kernels for one thread, however many rows there are.
 """
+
+import sys
 
 import numpy as np
 import torch
@@ -19,12 +23,19 @@ KINDS = {"silu": rows.SILU, "gelu": rows.GELU, "gelu_tanh": rows.GELU_TANH}
 
 
 class FusedRowwise:
-    """`Rowwise` by kernels, for bf16 and fp32 on the CPU."""
+    """`Rowwise` by kernels, for bf16 and fp32 on the CPU.
+
+    Args:
+        exact: one kernel for any number of rows.
+    """
+
+    def __init__(self, *, exact: bool) -> None:
+        self.many = sys.maxsize if exact else MANY
 
     def norm(self, x: Tensor, weight_D: Tensor, offset: float, eps: float) -> Tensor:
         x_RD = x.reshape(-1, x.shape[-1])
         out_RD = torch.empty_like(x_RD)
-        kernel = rows.norm if x_RD.shape[0] < MANY else rows.norm_many
+        kernel = rows.norm if x_RD.shape[0] < self.many else rows.norm_many
         kernel(as_numpy(x_RD), as_numpy(weight_D), np.float32(offset), np.float32(eps), as_numpy(out_RD))
         return out_RD.view(x.shape)
 
@@ -38,13 +49,13 @@ class FusedRowwise:
     def rotate(self, x_RHd: Tensor, cos_Rh: Tensor, sin_Rh: Tensor) -> Tensor:
         out_RHd = torch.empty(x_RHd.shape, dtype=x_RHd.dtype)
         x, stride = flat(x_RHd)
-        kernel = rows.rotate if x_RHd.shape[0] < MANY else rows.rotate_many
+        kernel = rows.rotate if x_RHd.shape[0] < self.many else rows.rotate_many
         kernel(x, stride, cos_Rh.numpy(), sin_Rh.numpy(), as_numpy(out_RHd))
         return out_RHd
 
     def gate(self, x_RX: Tensor, activation: str) -> Tensor:
         out_RF = torch.empty(x_RX.shape[0], x_RX.shape[1] // 2, dtype=x_RX.dtype)
-        kernel = rows.gate if x_RX.shape[0] < MANY else rows.gate_many
+        kernel = rows.gate if x_RX.shape[0] < self.many else rows.gate_many
         kernel(as_numpy(x_RX), KINDS[activation], as_numpy(out_RF))
         return out_RF
 

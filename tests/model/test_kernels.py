@@ -8,12 +8,13 @@ from ramify.kv.store import PagedStore
 from ramify.model.config import Rope
 from ramify.model.fused import MANY, FusedRowwise, append, as_numpy, flat
 from ramify.model.kernels import elementary
+from ramify.model.kernels import rows as row_kernels
 from ramify.model.kernels.product import product, vector
 from ramify.model.rope import RotaryTable
 from ramify.model.rowwise import TorchRowwise
 
 DTYPES = [torch.float32, torch.bfloat16]
-FUSED, PLAIN = FusedRowwise(), TorchRowwise()
+FUSED, PLAIN = FusedRowwise(exact=False), TorchRowwise()
 
 
 def close(got, want_fp64):
@@ -64,6 +65,21 @@ def test_rotation_of_heads_that_lie_apart(rows, fraction, dtype):
     torch.testing.assert_close(sin, want_sin, atol=1e-6, rtol=0)
     x = torch.randn(rows, 5, 24).to(dtype)[:, 1:4]
     close(FUSED.rotate(x, cos, sin), PLAIN.rotate(x.double(), cos.double(), sin.double()))
+
+
+def test_exact_mode_has_one_kernel_for_any_number_of_rows(monkeypatch):
+    for name in ("norm_many", "gate_many", "rotate_many"):
+        monkeypatch.setattr(row_kernels, name, None)
+    exact, table = FusedRowwise(exact=True), RotaryTable(Rope(), 24)
+    x, weight = torch.randn(MANY + 5, 2, 24), torch.randn(24)
+    cos, sin = exact.angles(table, torch.arange(MANY + 5))
+    for take in (
+        lambda r: exact.norm(x[r], weight, 0.0, 1e-6),
+        lambda r: exact.gate(x[r].flatten(1), "silu"),
+        lambda r: exact.rotate(x[r], cos[r], sin[r]),
+    ):
+        alone = [take(slice(i, i + 1)) for i in range(MANY + 5)]
+        assert torch.equal(take(slice(None)), torch.cat(alone))
 
 
 def test_soft_cap():
