@@ -169,7 +169,6 @@ def run(
         best = study.best_of_n()
         tree = study.point("treebon", NODES, n=NODES, layers=LAYERS)
         particles = [study.point("particle-filter", n, n=n, beta=BETA) for n in PARTICLES]
-        study.seeds = study.seeds[:1]  # a chain costs as much as it has steps
         chains = [study.point("qalign", steps, steps=steps, chains=4, beta=BETA) for steps in QALIGN]
     rows = [_fewer(best, particles), _wins(best, tree), _rising(best, particles, chains)]
     points = [*best, *particles, tree, *chains]

@@ -136,22 +136,25 @@ class Model:
             return branch.num_generated <= len(self.readings[branch.id].values)
         return self.frontier(branch) is not None
 
-    def catch_up(self, branches: Sequence[Branch], row_budget: int) -> None:
-        """Read one step's worth of what these branches are behind (see `scheduler`).
+    def catch_up(self, branches: Sequence[Branch], row_budget: int, *, leave: int = 0) -> None:
+        """Read one step's worth of what these branches are behind (see `scheduler`), all but the last `leave` tokens.
 
         Raises:
             OutOfPages: the step does not fit; nothing was changed.
         """
-        self.carry_out(self.agenda(branches, row_budget))
+        self.carry_out(self.agenda(branches, row_budget, leave=leave))
 
-    def agenda(self, branches: Sequence[Branch], row_budget: int) -> Agenda:
-        """What a step's worth of catching up comes to; nothing is read yet."""
+    def agenda(self, branches: Sequence[Branch], row_budget: int, *, leave: int = 0) -> Agenda:
+        """What a step's worth of catching up comes to; nothing is read yet.
+
+        `leave` is for branches that are further behind than that.
+        """
         behind = {b.id: b for b in self.behind(branches)}
         for branch in behind.values():
             self.reuse(branch)
             self._step_back(branch)
         followers = shared_runs([self._standing(b) for b in behind.values()])
-        limits = {b.id: len(b.tokens) for b in behind.values()}
+        limits = {b.id: len(b.tokens) - leave for b in behind.values()}
         for leader, length in followers.values():
             limits[leader] = min(limits[leader], max(length, self.held(behind[leader])))
         leaders = [b for b in behind.values() if b.id not in followers]
@@ -241,6 +244,7 @@ class Model:
             account.passes += 1
             account.recomputed += max(0, min(len(branch.tokens), reading.furthest) - start)
             reading.furthest = max(reading.furthest, len(branch.tokens))
+            self._publish(branch)
         return rolled
 
     def keep(self, branch: Branch, start: int, path: Sequence[int], hidden_ND: Tensor | None = None) -> None:
@@ -354,9 +358,14 @@ class Model:
         self._bill(branch, start, count)
         branch.ledger.model(self.role).recomputed += max(0, min(end, reading.furthest) - start)
         reading.furthest = max(reading.furthest, end)
-        if not reading.published and end >= branch.num_prompt:
+        if end >= branch.num_prompt:
+            self._publish(branch)
+
+    def _publish(self, branch: Branch) -> None:
+        """Let others find its prompt, which has been read."""
+        if not self.readings[branch.id].published:
             self.book.publish(branch.id, branch.tokens[: branch.num_prompt])
-            reading.published = True
+            self.readings[branch.id].published = True
 
     def _forget_anchors(self, branch: Branch) -> None:
         """All but the prompt's, unless the branch wants to keep them."""

@@ -46,17 +46,17 @@ class ModelDrafter:
         return [self.model]
 
     def prepare(self, orders: Sequence[Order]) -> None:
-        """Take back what nobody told the fate of, and read prompts."""
-        branches = [order.branch for order in self._readable(orders)]
-        for branch in branches:
-            self._rewind(branch)
-        self._catch_up([b for b in branches if self._lacks(b) > SHORT])
+        """Take back what nobody told the fate of, and read prompts: a chain's call reads the last token itself."""
+        for order in self._readable(orders):
+            self._rewind(order.branch)
+        rolling, others = self._ways(orders)
+        while late := [o.branch for o in rolling if self._lacks(o.branch) > SHORT]:
+            self.model.catch_up(late, self.row_budget, leave=1)
+        self._catch_up([o.branch for o in others if self._lacks(o.branch) > SHORT])
 
     def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
         """One pass of the model a level, or none; branches that it cannot read so far get nothing."""
-        rolling, others = list[Order](), list[Order]()
-        for order in self._readable(orders):
-            (rolling if self._can_roll(order) else others).append(order)
+        rolling, others = self._ways(orders)
         self._catch_up([o.branch for o in others])
         try:
             trees = grow_together(others, self._laws)
@@ -97,6 +97,17 @@ class ModelDrafter:
         short = [o for o in orders if len(o.branch.tokens) + o.shape.depth <= context]
         return short if size >= self.vocab_size else [o for o in short if max(o.branch.tokens) < size]
 
+    def _ways(self, orders: Sequence[Order]) -> tuple[list[Order], list[Order]]:
+        """Orders that are rolled, and the others. A branch of which every token was read, and nothing is known that a
+        draft could start from, is in neither: its next token will be plain, sooner than that one is read again."""
+        rolling, others = list[Order](), list[Order]()
+        for order in self._readable(orders):
+            if self._can_roll(order) and self._lacks(order.branch) > 0:
+                rolling.append(order)
+            elif self._lacks(order.branch) > 0 or self.model.frontier(order.branch) is not None:
+                others.append(order)
+        return rolling, others
+
     def _lacks(self, branch: Branch) -> int:
         return len(branch.tokens) - self.model.held(branch)
 
@@ -111,9 +122,6 @@ class ModelDrafter:
 
     def _roll(self, orders: Sequence[Order], rule: Rule) -> dict[int, TokenTree]:
         """Chains, each drawn in one go; what the order's chance would choose from is not asked of it."""
-        for branch in (order.branch for order in orders):
-            if self.model.held(branch) == len(branch.tokens):  # its last token is read again, with what follows
-                self.model.book.truncate(branch.id, len(branch.tokens) - 1)
         counts = [order.shape.depth for order in orders]
         uniform_BK = np.zeros((len(orders), max(counts)))
         for row_K, order, count in zip(uniform_BK, orders, counts, strict=True):
@@ -136,9 +144,8 @@ class ModelDrafter:
         self.model.open(branch)
         self._reader.take(branch, ())
         self._rolled.pop(branch.id, None)
-        unread = self.model.frontier(branch) is None
-        if self._lacks(branch) < unread:
-            self.model.keep(branch, len(branch.tokens) - unread, [])
+        if self._lacks(branch) < 0:
+            self.model.keep(branch, len(branch.tokens), [])
 
     def _laws(self, wanted: Sequence[tuple[Branch, Sequence[Path]]]) -> list[list[Masses]]:
         logits_RV = self.model.runner.logits(self._reader.rows(wanted))
