@@ -88,14 +88,15 @@ class Model:
     def truncate(self, branch: Branch, length: int, *, resume: bool = True) -> None:
         """Forget what was read from `length` on.
 
-        Without an anchor there, the last token is read again, unless others come behind it at once (not `resume`).
+        Without an anchor there, the last token is read again, unless others come behind it at once (not `resume`): a
+        draft waits until they do.
         """
         if branch.id not in self.readings:
             return
         reading = self.readings[branch.id]
         reading.cut(length)
         if self.held(branch) >= length:
-            again = resume and self.scores is None and length not in reading.anchors
+            again = resume and self.scores is None and self.kind != "draft" and length not in reading.anchors
             self.book.truncate(branch.id, length - again)
         del reading.values[length - branch.num_prompt :]
         reading.furthest = min(reading.furthest, length)
@@ -256,11 +257,10 @@ class Model:
         self.book.truncate(branch.id, start + len(path))
         reading = self.readings[branch.id]
         reading.furthest = max(reading.furthest, start + len(path))
-        if hidden_ND is not None and path:  # the last row that stays, as if it had been read by itself
-            self._forget_anchors(branch)
-            for at, node in enumerate(path, start + 1):
-                if branch.bookmarks or at == start + len(path):
-                    reading.anchors[at] = hidden_ND[1 + node].clone()
+        if hidden_ND is not None and path:  # rows that stay, as if each had been read by itself: the last one leads on,
+            self._forget_anchors(branch)  # another one does if the text is cut back to it before the next step
+            rows_ND = hidden_ND[[1 + node for node in path]]
+            reading.anchors |= {start + 1 + i: row_D for i, row_D in enumerate(rows_ND)}
 
     def reuse(self, branch: Branch) -> None:
         """A branch that holds nothing may find its prompt in the prefix tree (its last token is read)."""
