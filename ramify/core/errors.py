@@ -10,6 +10,9 @@ RamifyError
 ├── OutOfPages                       a verb that needs more pages than are free
 ├── DraftError                       a drafter whose proposal cannot have come from the law it gives
 ├── RewardError                      a reward that raised, or returned something that is no number
+├── RemoteError                      a server that refused, failed for good, or answered what cannot be read
+├── Cancelled                        a search that somebody ended before it was over
+├── Overloaded                       too many searches wait already; try again later
 └── BooksUnbalanced                  our own mistake: pages lost or counted twice
 """
 
@@ -90,6 +93,32 @@ class DraftError(RamifyError):
 
 class RewardError(RamifyError):
     """A reward that raised, or that returned something that is no finite number."""
+
+
+class Cancelled(RamifyError):
+    """The search was cancelled before it was over."""
+
+    def __init__(self) -> None:
+        super().__init__("the search was cancelled before it was over")
+
+
+class Overloaded(RamifyError):
+    """As many searches wait as may. `waiting` of them, `most` allowed."""
+
+    def __init__(self, waiting: int, most: int) -> None:
+        super().__init__(f"{waiting} searches wait already, {most} may; try again later, or raise max_waiting.")
+        self.waiting, self.most = waiting, most
+
+
+class RemoteError(RamifyError):
+    """A server that refused a request, failed again and again, or answered what cannot be read.
+
+    `status` is the HTTP status, if there was an answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class BooksUnbalanced(RamifyError):

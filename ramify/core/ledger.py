@@ -75,6 +75,26 @@ class DraftAccount:
 
 
 @dataclass
+class ServerAccount:
+    """What a remote server did for a run, by its own count. Counts are of tokens unless said otherwise.
+
+    Every request counts its whole prompt, whatever the server kept of it; `cached_tokens` is what it says it had kept.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0  # in the currency of the declared prices
+
+    def add(self, other: "ServerAccount") -> None:
+        """Accumulate another account into this one."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass
 class Ledger:
     """The account of one run (or, added up, of many).
 
@@ -93,6 +113,7 @@ class Ledger:
     models: dict[str, ModelAccount] = field(default_factory=dict)
     draws: int = 0
     drafts: DraftAccount = field(default_factory=DraftAccount)
+    server: ServerAccount = field(default_factory=ServerAccount)
 
     def model(self, name: str, kind: Kind | None = None) -> ModelAccount:
         """The account of one model, opened when first asked for."""
@@ -143,6 +164,7 @@ class Ledger:
         for name, account in other.models.items():
             self.model(name).add(account)
         self.drafts.add(other.drafts)
+        self.server.add(other.server)
 
     def row(self) -> dict[str, Any]:
         """Flat columns, for tables and JSON."""
@@ -168,6 +190,8 @@ class Ledger:
                 "rows_wasted": self.drafts.wasted,
                 "draft_seconds": self.drafts.seconds,
             }
+        if self.server.requests:
+            columns |= {f"server_{name}": value for name, value in vars(self.server).items()}
         for name, account in self.models.items():
             columns |= {f"{name}_tokens": account.tokens, f"{name}_passes": account.passes}
             columns |= {f"{name}_flops": account.flops}
