@@ -12,7 +12,9 @@ RamifyError
 ├── RewardError                      a reward that raised, or returned something that is no number
 ├── RemoteError                      a server that refused, failed for good, or answered what cannot be read
 ├── Cancelled                        a search that somebody ended before it was over
+├── Closing                          nothing new is taken, and what takes too long is ended
 ├── Overloaded                       too many searches wait already; try again later
+├── Closing                          a service that takes no new work
 └── BooksUnbalanced                  our own mistake: pages lost or counted twice
 """
 
@@ -96,18 +98,25 @@ class RewardError(RamifyError):
 
 
 class Cancelled(RamifyError):
-    """The search was cancelled before it was over."""
+    """A search that somebody ended before it was over."""
+
+    def __init__(self, message: str = "the search was cancelled before it was over") -> None:
+        super().__init__(message)
+
+
+class Closing(RamifyError):
+    """Whoever serves is shutting down."""
 
     def __init__(self) -> None:
-        super().__init__("the search was cancelled before it was over")
+        super().__init__("the server is shutting down; it takes nothing new, and ends what takes too long")
 
 
 class Overloaded(RamifyError):
-    """As many searches wait as may. `waiting` of them, `most` allowed."""
+    """As many searches wait as may: try again later."""
 
-    def __init__(self, waiting: int, most: int) -> None:
-        super().__init__(f"{waiting} searches wait already, {most} may; try again later, or raise max_waiting.")
-        self.waiting, self.most = waiting, most
+
+class Closing(RamifyError):
+    """A service that takes no new work, or was closed before this was done."""
 
 
 class RemoteError(RamifyError):

@@ -31,7 +31,8 @@ class Prompt:
 
     `speculate` False decodes plainly even where the engine has drafts. `guide` shapes every law by other models.
     `bookmarks` True keeps the last hidden row of every token (as many bytes as the model is wide), so that a branch cut
-    back anywhere goes on without reading a token again.
+    back anywhere goes on without reading a token again. `salt` keeps what was read of it to prompts of the same salt:
+    no other finds it in a prefix tree.
     """
 
     tokens: tuple[int, ...]
@@ -42,6 +43,7 @@ class Prompt:
     speculate: bool = True
     guide: "Guide | None" = None
     bookmarks: bool = False
+    salt: str = ""
 
     @property
     def address(self) -> int:
@@ -111,6 +113,9 @@ class Branch:
     writer: str | None = None  # the model that draws, if it is not the target
     bookmarks: bool = False
     notes: list[float] = field(default_factory=list)  # what the guide noted of each drawn token
+    salt: str = ""  # of its prompt
+    drafted: set[int] = field(default_factory=set)  # positions of the tokens that a draft had proposed
+    cut: int | None = None  # the fewest tokens that it was cut back to since somebody looked
 
     @property
     def done(self) -> bool:
@@ -126,6 +131,15 @@ class Branch:
     def generated(self) -> list[int]:
         """The drawn tokens."""
         return self.tokens[self.num_prompt :]
+
+    def cut_back(self, length: int) -> None:
+        """Forget all behind its first `length` tokens, which are fewer than it has."""
+        drawn = length - self.num_prompt
+        del self.tokens[length:], self.logprobs[drawn:], self.notes[drawn:]
+        self.drafted = {at for at in self.drafted if at < length}
+        self.forked_at = min(self.forked_at, length)  # all it shares with its parent now
+        self.cut = length if self.cut is None else min(self.cut, length)
+        self.finish = self.text_end = None
 
 
 class Guide(Protocol):

@@ -80,6 +80,7 @@ class Companions:
             parent=branch.id,
             speculate=False,
             bookmarks=branch.bookmarks,
+            salt=branch.salt,
         )
         self._branches[companion.id] = companion
         return companion

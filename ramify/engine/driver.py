@@ -7,7 +7,8 @@ beside it (token for token in exact mode). Sharing costs nobody anything: rows a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ramify.core.errors import BadInput, OutOfPages
+from ramify.core.errors import BadInput, Cancelled, OutOfPages
+from ramify.core.events import Watch
 from ramify.core.protocols import AnyReward, Extract
 from ramify.core.types import Branch, Budget, Selection
 from ramify.core.wants import Advance, Marker, Score, Search, Together
@@ -17,13 +18,14 @@ from ramify.engine.memory import Memory
 from ramify.engine.replies import Replies
 from ramify.engine.scoring import Scoring
 from ramify.engine.session import Session, wants_room, wants_score
+from ramify.engine.watching import Watching
 
 MOST_BRANCHES = 512
 Progress = Callable[[int, int], None]  # (searches over, searches submitted)
 
 
 class Driver:
-    """Searches over one engine. `submit` them, then `run`.
+    """Searches over one engine. `submit` them, then `run`; or `step`, and submit and `cancel` between steps.
 
     Args:
         extract: reads a final answer off a text, for searches that want answers.
@@ -34,7 +36,8 @@ class Driver:
         self, engine: Engine, extract: Extract = lambda text: None, *, most_branches: int = MOST_BRANCHES
     ) -> None:
         self.engine, self.most_branches = engine, most_branches
-        self.sessions: list[Session] = []
+        self._ended = 0  # searches of this run that are over
+        self._watching = dict[Session, Watching]()
         self._running: list[Session] = []
         self._waiting: list[Session] = []
         self._held = dict[int, str]()  # token -> its text
@@ -50,12 +53,14 @@ class Driver:
         budget: Budget | None = None,
         reserve: int = 0,
         width: int = 1,
+        watch: Watch | None = None,
     ) -> Session:
-        """Queue a search.
+        """Queue a search. It is forgotten when it is over.
 
         Args:
             reserve: pages that are its own while it runs (for searches that fill their room).
             width: branches it is expected to hold.
+            watch: is told after each round what happened in the search's tree. An error that it raises ends the search.
         """
         if reserve > self.engine.target.runner.num_pages:
             have = self.engine.target.runner.num_pages
@@ -63,8 +68,9 @@ class Driver:
                 "budget.pages", f"{reserve} pages asked for, the pool has {have}; lower it or raise --kv-gib"
             )
         session = Session(search, reward, budget or Budget(), reserve, width)
-        self.sessions.append(session)
         self._waiting.append(session)
+        if watch is not None:
+            self._watching[session] = Watching(session, self.engine.target.codec, watch)
         return session
 
     def run(self, progress: Progress | None = None) -> None:
@@ -74,15 +80,55 @@ class Driver:
         """
         try:
             while self._waiting or self._running:
-                self._admit()
-                self._round()
+                self.step()
                 if progress is not None:
-                    progress(sum(s.over for s in self.sessions), len(self.sessions))
+                    progress(self._ended, self._ended + self.waiting + self.running)
         finally:
-            for session in [*self._running, *self._waiting]:
-                self._finish(session)
-            self._running.clear()
-            self._waiting, self.sessions = [], []
+            self.close()
+
+    def step(self) -> bool:
+        """Admit who may begin, and take one round; whether there is anything left to do.
+
+        An error that is not one search's (a model that fails) is raised, and all searches are dropped.
+        """
+        try:
+            self._admit()
+            self._round()
+        except BaseException:
+            self.close()
+            raise
+        return bool(self._waiting or self._running)
+
+    def cancel(self, session: Session) -> None:
+        """End a search now, waiting or running, between two rounds: its error is `Cancelled`, its pages are free. One
+        that is over stays as it is. A search that another one runs fails that one."""
+        if session.over or session.closed:
+            return
+        session.error = Cancelled()
+        self._finish(session)
+        for queue in (self._waiting, self._running):
+            if session in queue:
+                queue.remove(session)
+                self._forget(session)
+
+    def close(self) -> None:
+        """Drop all that wait or run; what is over stays as it is."""
+        for session in [*self._running, *self._waiting]:
+            self._finish(session)
+        self._running.clear()
+        self._waiting.clear()
+        self._watching.clear()
+        self._ended = 0
+
+    @property
+    def waiting(self) -> int:
+        """Searches that were not let in yet."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Searches that are under way."""
+        return len(self._running)
 
     def _admit(self) -> None:
         pages = sum(s.reserve for s in self._running)
@@ -105,9 +151,28 @@ class Driver:
             s for root in self._running for s in root.family() if s.over and s.parent is not None and not s.closed
         ]:
             self._finish(session)
-        for session in [s for s in self._running if s.over]:
+        over = [s for s in self._running if s.over]
+        for session in over:
             self._finish(session)
+        for session in list(self._watching):
+            self._look(session)
+        for session in over:
             self._running.remove(session)
+            self._forget(session)
+
+    def _look(self, session: Session) -> None:
+        """Whoever fails to watch a search ends it."""
+        try:
+            self._watching[session].look()
+        except Exception as error:
+            session.error = session.error or error
+            del self._watching[session]
+
+    def _forget(self, session: Session) -> None:
+        self._ended += 1
+        if session in self._watching:
+            self._look(session)
+            self._watching.pop(session, None)
 
     def _active(self) -> list[Session]:
         """Every search that is not over, inner ones behind those that run them."""

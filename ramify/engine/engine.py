@@ -102,6 +102,7 @@ class Engine:
             speculate=prompt.speculate,
             guide=prompt.guide,
             bookmarks=prompt.bookmarks,
+            salt=prompt.salt,
             ledger=ledger if ledger is not None else Ledger(),
         )
         branch.ledger.prompt_tokens += len(tokens)
@@ -292,10 +293,7 @@ class Engine:
             return
         for model in self.models:
             model.truncate(branch, length)
-        drawn = length - branch.num_prompt
-        del branch.tokens[length:], branch.logprobs[drawn:], branch.notes[drawn:]
-        branch.forked_at = min(branch.forked_at, length)  # all it shares with its parent now
-        branch.finish = branch.text_end = None
+        branch.cut_back(length)
 
     def release(self, branch: Branch) -> None:
         """Give up the pages of a branch that lives on; they are computed again when they are needed."""
@@ -337,6 +335,9 @@ class Engine:
             writer=branch.writer,
             bookmarks=branch.bookmarks,
             notes=branch.notes.copy(),
+            salt=branch.salt,
+            drafted=branch.drafted.copy(),
+            cut=branch.cut,
             ledger=branch.ledger,
             finish=branch.finish,
             parent=branch.id,

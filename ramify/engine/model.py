@@ -270,7 +270,7 @@ class Model:
             end = min(branch.num_prompt - ahead, len(branch.tokens) - 1)
             self.book.close(branch.id)
             reading = self.readings[branch.id]
-            reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end]))
+            reading.furthest = max(reading.furthest, self.book.open(branch.id, branch.tokens[:end], salt=branch.salt))
 
     def _follow(self, leader: Branch, follower: Branch, length: int, beyond: int = 0) -> None:
         """Let `follower` stand where `leader` stands, at `length` at most: up to there their tokens agree.
@@ -290,7 +290,7 @@ class Model:
     def _standing(self, branch: Branch) -> Standing:
         table = self.book.tables[branch.id]
         inputs = self.readings[branch.id].inputs(branch.tokens)
-        return Standing(branch.id, table.length, table.pages, inputs, branch.num_prompt)
+        return Standing(branch.id, table.length, table.pages, inputs, branch.num_prompt, branch.salt)
 
     def _read(self, reading: Sequence[tuple[Branch, int]], drafts: Mapping[int, Draft]) -> dict[int, Tensor]:
         if not reading:
@@ -364,7 +364,7 @@ class Model:
     def _publish(self, branch: Branch) -> None:
         """Let others find its prompt, which has been read."""
         if not self.readings[branch.id].published:
-            self.book.publish(branch.id, branch.tokens[: branch.num_prompt])
+            self.book.publish(branch.id, branch.tokens[: branch.num_prompt], branch.salt)
             self.readings[branch.id].published = True
 
     def _forget_anchors(self, branch: Branch) -> None:

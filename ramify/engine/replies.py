@@ -101,7 +101,7 @@ class Replies:
             root = self.engine.open(prompt, session.ledger)
         else:
             root = self.memory.with_room(lambda: self.engine.prefill(prompt, session.ledger), (), self.engine.target)
-        known = tuple(root.tokens)
+        known = (root.salt, tuple(root.tokens))
         if known in session.root.prompts:  # billed, and perhaps read by a branch that still stands there
             session.ledger.prompt_tokens -= root.num_prompt
             self._stand_beside(session.root, root)
@@ -111,7 +111,7 @@ class Replies:
     def _stand_beside(self, session: Session, root: Branch) -> None:
         for model in self.engine.models:
             for branch in session.branches.values():
-                if branch.num_prompt == root.num_prompt and branch.tokens[: root.num_prompt] == root.tokens:
+                if branch.salt == root.salt and branch.tokens[: branch.num_prompt] == root.tokens:
                     model.stand_beside(branch, root)
                     if model.holds(root):
                         break

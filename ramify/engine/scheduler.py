@@ -39,13 +39,17 @@ def schedule(behind: Sequence[Behind], row_budget: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a branch that is behind stands: tokens its pages hold, these pages, all its tokens, as they are read."""
+    """Where a branch that is behind stands: tokens its pages hold, these pages, all its tokens, as they are read.
+
+    Branches of different salts never follow one another.
+    """
 
     branch: int
     held: int
     pages: Sequence[int]
     tokens: Sequence[int | Mixture]
     num_prompt: int
+    salt: str = ""
 
 
 def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
@@ -57,10 +61,11 @@ def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
 
     Returns: follower -> (leader, length up to which the leader's pages are the follower's too).
     """
-    leaders = dict[tuple[int, int, int | Mixture], list[Standing]]()
+    leaders = dict[tuple[int, int, int | Mixture, str], list[Standing]]()
     under_way, followers = list[Standing](), dict[int, tuple[int, int]]()
     for item in sorted(behind, key=lambda standing: -standing.held):
-        group = leaders.setdefault((item.held, item.pages[-1] if item.pages else -1, item.tokens[item.held]), [])
+        last = item.pages[-1] if item.pages else -1
+        group = leaders.setdefault((item.held, last, item.tokens[item.held], item.salt), [])
         ahead = [x for x in under_way if _stands_behind(item, x)] if item.held < item.num_prompt else []
         for leader in (*group, *ahead):
             agreed = _agreement(leader, item)
@@ -76,7 +81,8 @@ def shared_runs(behind: Sequence[Standing]) -> dict[int, tuple[int, int]]:
 
 def _stands_behind(item: Standing, leader: Standing) -> bool:
     last = len(item.pages) - 1
-    return last < 0 or leader.pages[last] == item.pages[last]  # whoever shares a page shares those before it
+    alike = last < 0 or leader.pages[last] == item.pages[last]  # whoever shares a page shares those before it
+    return alike and leader.salt == item.salt
 
 
 def _worth_following(leader: Standing, item: Standing, agreed: int) -> bool:

@@ -23,6 +23,7 @@ class TreeNode:
     branch: Branch
     score: float | None = None
     ended: str = "unfinished"  # a Finish, or "rejected", or "unfinished"
+    scored_at: int = 0  # tokens that it had then, the prompt's included
 
 
 @dataclass(eq=False)
@@ -46,11 +47,12 @@ class Session:
     parent: "Session | None" = None
     children: list["Session"] = field(default_factory=list)  # of the current Together
     forked: list[tuple[Prompt, int]] = field(default_factory=list)  # prompts, and how often each was forked
-    prompts: set[tuple[int, ...]] = field(default_factory=set)  # prompts that were billed
+    prompts: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)  # (salt, prompt) that were billed
     judged: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)  # (model, prompt) that were paid for
     paid: int = 0  # reward tokens that scores were to take at most
     closed: bool = False
     clock: int = 0  # steps of one token that its Advances came to
+    born: list[TreeNode] | None = None  # the family's branches since somebody looked; None: nobody does
 
     @property
     def root(self) -> "Session":
@@ -81,7 +83,9 @@ class Session:
 
     def adopt(self, branch: Branch) -> None:
         """A branch of its own: also its ancestors'."""
-        self.tree[branch.id] = TreeNode(branch)
+        self.tree[branch.id] = node = TreeNode(branch)
+        if (born := self.root.born) is not None:
+            born.append(node)
         session: Session | None = self
         while session is not None:
             session.branches[branch.id] = branch
@@ -225,7 +229,8 @@ class Session:
     def note_scores(self, scores: dict[Branch, float]) -> None:
         """Remember the last score of each branch for the tree."""
         for branch, score in scores.items():
-            self.tree[branch.id].score = score
+            node = self.tree[branch.id]
+            node.score, node.scored_at = score, len(branch.tokens)
 
     def last_scores(self, branches: Sequence[Branch]) -> Unpaid:
         """What a search gets that cannot pay for scores: the last ones, -inf where there is none; nobody goes on."""

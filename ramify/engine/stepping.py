@@ -117,6 +117,7 @@ class Stepping:
                 break
         branch.logprobs += logprobs_taken(logits_RV, verified, taken)
         path, tested = verified.outcome(taken)
+        branch.drafted.update(range(verified.start, verified.start + len(path)))
         self.target.keep(branch, verified.start, path, hidden_ND)
         branch.ledger.drafts.note(len(verified.draft.tokens), len(path), tested)
         assert self.speculator is not None

@@ -22,9 +22,9 @@ class Book:
         """Pages that a verb can have: nobody's, and those only the prefix tree holds."""
         return self.pool.num_free + self.pool.num_idle
 
-    def open(self, branch: int, tokens: Sequence[int], *, reuse: bool = True) -> int:
+    def open(self, branch: int, tokens: Sequence[int], *, reuse: bool = True, salt: str = "") -> int:
         """Start a table; returns how many leading tokens of `tokens` its pages already hold."""
-        pages = self.tree.match(tokens) if reuse else []
+        pages = self.tree.match(tokens, salt) if reuse else []
         for page in pages:
             self.pool.retain(page)
         self.tables[branch] = PageTable(list(pages), len(pages) * self.pool.page_size)
@@ -57,10 +57,10 @@ class Book:
         copies = (grow(self.pool, self.tables[branch], length) for branch, length in demands)
         return [copy for copy in copies if copy is not None]
 
-    def publish(self, branch: int, tokens: Sequence[int]) -> None:
-        """Make the full pages of the branch's committed tokens findable."""
+    def publish(self, branch: int, tokens: Sequence[int], salt: str = "") -> None:
+        """Make the full pages of the branch's committed tokens findable, by texts of the same salt."""
         table = self.tables[branch]
-        self.tree.publish(tokens[: table.length], table.pages)
+        self.tree.publish(tokens[: table.length], table.pages, salt)
 
     def truncate(self, branch: int, length: int) -> None:
         """Forget the branch's tokens from `length` on."""

@@ -4,6 +4,9 @@ A node is one full page, its key the page's tokens, so a branching point is alwa
 page once; a page that nobody else holds is idle and is given up, least recently used first, when pages are short.
 Only committed tokens are published, and never a page that a policy has compressed.
 
+A salt stands before the tokens of a text's first page, as if it were one of them. So texts of different salts have no
+page in common, while all pages are given up by the same order.
+
 Laws: whoever holds a node's page holds the pages of all its ancestors, so what lies behind an idle page is idle too.
 A node is never used later than its ancestors, so whatever is given up in order of use is a leaf by then.
 """
@@ -14,15 +17,17 @@ from itertools import islice
 
 from ramify.kv.pages import PagePool
 
+Key = tuple[int | str, ...]
+
 
 @dataclass(eq=False, slots=True)
 class Node:
     """One published page and the pages that continue it."""
 
     page: int
-    key: tuple[int, ...]
+    key: Key
     parent: "Node | None"
-    children: dict[tuple[int, ...], "Node"] = field(default_factory=dict)
+    children: dict[Key, "Node"] = field(default_factory=dict)
 
 
 class PrefixTree:
@@ -33,10 +38,11 @@ class PrefixTree:
         self._root = Node(-1, (), None)
         self._by_use: dict[Node, None] = {}  # least recently used first
 
-    def match(self, tokens: Sequence[int]) -> list[int]:
-        """The pages of the longest published prefix of `tokens` (whole pages only); the caller retains them."""
+    def match(self, tokens: Sequence[int], salt: str = "") -> list[int]:
+        """The pages of the longest prefix of `tokens` published under this salt (whole pages only); the caller retains
+        them."""
         node, path = self._root, list[Node]()
-        for key in self._keys(tokens):
+        for key in self._keys(tokens, salt):
             child = node.children.get(key)
             if child is None:
                 break
@@ -45,13 +51,13 @@ class PrefixTree:
         self._use(path)
         return [node.page for node in path]
 
-    def publish(self, tokens: Sequence[int], pages: Sequence[int]) -> None:
+    def publish(self, tokens: Sequence[int], pages: Sequence[int], salt: str = "") -> None:
         """Make the full pages of committed `tokens` findable, up to the first that the tree has a page of its own for.
 
         What lies behind such a page stays unpublished: its holder does not hold the tree's page.
         """
         node, path = self._root, list[Node]()
-        for key, page in zip(self._keys(tokens), pages, strict=False):
+        for key, page in zip(self._keys(tokens, salt), pages, strict=False):
             if key not in node.children:
                 self.pool.publish(page)
                 node.children[key] = Node(page, key, node)
@@ -83,7 +89,8 @@ class PrefixTree:
             self._by_use.pop(node, None)
             self._by_use[node] = None
 
-    def _keys(self, tokens: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    def _keys(self, tokens: Sequence[int], salt: str) -> Iterator[Key]:
         size = self.pool.page_size
         for end in range(size, len(tokens) + 1, size):
-            yield tuple(tokens[end - size : end])
+            key = tuple(tokens[end - size : end])
+            yield (salt, *key) if end == size else key
