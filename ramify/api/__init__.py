@@ -2,6 +2,7 @@
 
 from ramify.api.advising import Advice, advise
 from ramify.api.handle import Handle, advance_together
+from ramify.api.live import Service, Status, Ticket
 from ramify.api.lm import LM, load
 from ramify.api.planning import coverage, plan
 from ramify.api.services import (
@@ -17,9 +18,11 @@ from ramify.api.services import (
 from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
 from ramify.api.steer import steering_from
+from ramify.api.texts import SCORED_TEXTS
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
 from ramify.model.steering import Steering
+from ramify.model.tokenizer import Tokenizer
 from ramify.speculate.advise import Estimate
 
 __all__ = [
@@ -27,11 +30,16 @@ __all__ = [
     "BUILTIN_MODELS",
     "BUILTIN_REWARDS",
     "LM",
+    "SCORED_TEXTS",
     "Advice",
     "Estimate",
     "Handle",
+    "Service",
     "Speculate",
+    "Status",
     "Steering",
+    "Ticket",
+    "Tokenizer",
     "advance_together",
     "advise",
     "architectures",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from ramify.api.sources import folder_of
+from ramify.api.sources import Folders
 from ramify.core.errors import CheckpointError, Incompatible, UnknownName
 from ramify.engine.engine import Engine
 from ramify.engine.model import Model, Scores
@@ -19,8 +19,11 @@ class MakeModel(Protocol):
 class Beside:
     """Loads models into `engine.others`; all of them speak the target's tokens."""
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, target: Path, make: MakeModel) -> None:
+    def __init__(
+        self, engine: Engine, tokenizer: Tokenizer, target: Path, make: MakeModel, folders: Folders | None = None
+    ) -> None:
         self.engine, self.tokenizer, self.target, self.make = engine, tokenizer, target, make
+        self.folders = folders or Folders()
 
     def writer(self, wish: str | Path, field: str) -> str:
         """The role of a model that draws, shapes laws or is asked; "target" is the target itself.
@@ -47,16 +50,16 @@ class Beside:
         return role
 
     def _load(self, role: str, wish: str | Path, field: str, scores: Scores | bool) -> None:
-        folder = _folder(wish, field)
+        folder = self._folder(wish, field)
         if unlike := self.tokenizer.disagreement(Tokenizer.load(folder)):
             remedy = f"Both must speak the same tokens ({unlike}); take a model of this tokenizer"
             remedy += ", or a function of the text." if field == "reward" else "."
             raise Incompatible(f"{field} {str(wish)!r}", f"target {str(self.target)!r}", remedy)
         self.engine.others[role] = self.make(role, folder, scores=scores)
 
-
-def _folder(wish: str | Path, field: str) -> Path:
-    try:
-        return folder_of(wish)
-    except CheckpointError as error:
-        raise UnknownName(field, str(wish), ["a folder", "a built-in model (ramify models)", "a hub name"]) from error
+    def _folder(self, wish: str | Path, field: str) -> Path:
+        try:
+            return self.folders(wish)
+        except CheckpointError as error:
+            known = ["a folder", "a hub name"] if self.folders.known is None else [*self.folders.known]
+            raise UnknownName(field, str(wish), [*known, "a built-in model (ramify models)"]) from error

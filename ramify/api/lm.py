@@ -8,8 +8,7 @@ a, b = lm.prefill("Once upon a time").fork(2)
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,33 +20,32 @@ from ramify.api.guides import GuideLike, guide_of
 from ramify.api.handle import Handle
 from ramify.api.outcome import result_of
 from ramify.api.rewards import RewardLike, Rewards
-from ramify.api.sources import DTYPES, device_of, dtype_of, folder_of
+from ramify.api.sources import DTYPES, Folders, device_of, dtype_of, folder_of
 from ramify.api.speculate import DraftLike, Speculate, speculation_of
 from ramify.api.steer import SteerLike, steering_of
+from ramify.api.wishes import Wishes
 from ramify.core.errors import BadInput, CheckpointError, Incompatible, UnknownName
+from ramify.core.events import Watch
 from ramify.core.ledger import Kind
 from ramify.core.protocols import AnyReward, Method
-from ramify.core.registry import lookup, names
 from ramify.core.results import Result
 from ramify.core.sampling import Sampling
-from ramify.core.spec import parse
-from ramify.core.strict import finite, fitting, from_mapping, keyword_options, role, whole
+from ramify.core.strict import finite, from_mapping, whole
 from ramify.core.types import Budget, Guide, Prompt
 from ramify.core.weak import weakly
 from ramify.engine.decoder_runner import DecoderRunner, pages_for_bytes
 from ramify.engine.driver import Driver, Progress
-from ramify.engine.engine import MAX_BRANCHES, Engine
+from ramify.engine.engine import Engine
 from ramify.engine.model import Model, Scores
+from ramify.engine.session import Session
 from ramify.model import checkpoint
 from ramify.model.chat import ChatTemplate
 from ramify.model.generation import GenerationDefaults
 from ramify.model.paged import Mode
 from ramify.model.steering import Steering, install
 from ramify.model.tokenizer import Tokenizer
-from ramify.search.nested import nested
 from ramify.tasks import extract_answer
 
-SAMPLING_FIELDS = {f.name for f in fields(Sampling)}
 Text = str | Sequence[int] | Sequence[Mapping[str, str]]  # text, token ids, or chat messages
 
 
@@ -64,6 +62,7 @@ def load(
     share_prefixes: bool = True,
     speculate: DraftLike | Speculate | None = None,
     steer: SteerLike | None = None,
+    known: Mapping[str, str | Path] | None = None,
 ) -> "LM":
     """Load a model.
 
@@ -78,6 +77,8 @@ def load(
         share_prefixes: read pages that branches share once for all of them.
         speculate: draft tokens and verify them: a draft ("builtin-draft", "ngram", a folder, ...), or a `Speculate`.
         steer: move the target's activations: a `Steering`, or a file of one (`ramify train steering`).
+        known: models by name that rewards, guides and methods may name beside the built-in ones; where given, no other
+            name means anything, and nothing that a search is given is opened as a path.
 
     Raises:
         CheckpointError: the folder cannot be read. BadInput: an option is out of range. Incompatible: the draft or the
@@ -105,6 +106,7 @@ def load(
         share_prefixes=share_prefixes,
         speculate=speculate,
         steer=steer,
+        known=None if known is None else {name: folder_of(wish) for name, wish in known.items()},
     )
 
 
@@ -125,6 +127,7 @@ class LM:
         share_prefixes: bool,
         speculate: DraftLike | Speculate | None = None,
         steer: SteerLike | None = None,
+        known: Mapping[str, Path] | None = None,
     ) -> None:
         self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
         self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
@@ -137,8 +140,9 @@ class LM:
         wish = Speculate(draft=speculate) if not isinstance(speculate, Speculate | None) else speculate
         self.steering = steering_of(steer, wish)
         self.engine = Engine(self._model("target", folder, steering=self.steering), row_budget=row_budget)
-        self._beside = Beside(self.engine, self.tokenizer, folder, weakly(self._model))
+        self._beside = Beside(self.engine, self.tokenizer, folder, weakly(self._model), Folders(known))
         self._rewards = Rewards(self._beside, self.tokenizer)
+        self._wishes = Wishes(self.engine, self.defaults, self._beside, self._rewards)
         if wish is not None:
             self.engine.speculator = speculation_of(wish, self.engine.target, self._load_draft)
 
@@ -182,26 +186,55 @@ class LM:
         """
         if isinstance(prompts, str) or not isinstance(prompts, Sequence):
             raise BadInput("prompts", f"a list of prompts is expected, not {prompts!r}; `search` takes one")
-        chosen, sampling, own = self._chosen(method, options)
-        rewards = self._rewards_of(chosen, reward, len(prompts))
-        if any(r is not None and r.needs_logprobs for r in rewards) and sampling.logprobs is None:
-            sampling = replace(sampling, logprobs=0)
-        seed, budget, shaping = _seed(seed), self._budget(chosen, budget), self._guide(guide, speculate)
-        driver = Driver(self.engine, extract)
-        sessions = []
-        for i, (text, judge) in enumerate(zip(prompts, rewards, strict=True)):
-            source = text if isinstance(text, str) else None
-            prompt = Prompt(
-                tuple(self.encode(text)), sampling, seed + i, text=source, speculate=speculate, guide=shaping
-            )
-            reserve = budget.pages or 0 if chosen.uses_room else 0
-            search, width = chosen.run(prompt, **own), own.get("n", 1)
-            sessions.append(driver.submit(search, reward=judge, budget=budget, reserve=reserve, width=width))
+        seed, driver = seed_of(seed), Driver(self.engine, extract)
+        options |= {"reward": reward, "budget": budget, "speculate": speculate, "guide": guide}
+        sessions = self.submit(driver, prompts, method, seed=seed, **options)
         driver.run(progress)
         for session in sessions:
             if session.error is not None:
                 raise session.error
         return [result_of(session, method, seed + i, self.tokenizer) for i, session in enumerate(sessions)]
+
+    def submit(
+        self,
+        driver: Driver,
+        prompts: Sequence[Text],
+        method: str | Method,
+        *,
+        seed: int,
+        reward: RewardLike | Sequence[RewardLike] | None = None,
+        budget: Budget | None = None,
+        speculate: bool = True,
+        guide: GuideLike | None = None,
+        salt: str = "",
+        watch: Watch | None = None,
+        **options: Any,
+    ) -> list[Session]:
+        """What `search_many` runs, queued at a driver of this engine: one session a prompt.
+
+        Args:
+            salt: prompts of other salts are read anew, so that how long one takes says nothing of theirs.
+            watch: is told what happens to the sessions' branches.
+
+        Raises:
+            BadInput, UnknownName, Incompatible: as `search` does; then nothing was queued.
+        """
+        chosen, sampling, own = self._wishes.method(method, options)
+        rewards = self._wishes.rewards_for(chosen, reward, len(prompts))
+        if any(r is not None and r.needs_logprobs for r in rewards) and sampling.logprobs is None:
+            sampling = replace(sampling, logprobs=0)
+        budget, shaping = self._wishes.budget(chosen, budget), self._wishes.guide(guide, speculate)
+        reserve, width = budget.pages or 0 if chosen.uses_room else 0, own.get("n", 1)
+        queued = []
+        for i, text in enumerate(prompts):
+            source = text if isinstance(text, str) else None
+            known = {"text": source, "speculate": speculate, "guide": shaping, "salt": salt}
+            prompt = Prompt(tuple(self.encode(text)), sampling, seed + i, **known)  # type: ignore[arg-type]
+            queued.append(chosen.run(prompt, **own))
+        return [
+            driver.submit(search, reward=judge, budget=budget, reserve=reserve, width=width, watch=watch)
+            for search, judge in zip(queued, rewards, strict=True)
+        ]
 
     def prefill(self, prompt: Text, *, seed: int | None = None, **sampling: Any) -> Handle:
         """Read a prompt and stand at its end, the verbs in hand.
@@ -209,7 +242,7 @@ class LM:
         Raises:
             BadInput: the prompt is empty or too long, or a sampling value is out of range. OutOfPages: it does not fit.
         """
-        tokens, seed = tuple(self.encode(prompt)), _seed(seed)
+        tokens, seed = tuple(self.encode(prompt)), seed_of(seed)
         wish = from_mapping(Sampling, self.defaults.sampling_options() | sampling)
         return Handle(self, self.engine.prefill(Prompt(tokens, wish, seed)))
 
@@ -291,93 +324,7 @@ class LM:
             raise CheckpointError(f"reward {role!r}: the folder has no value head (score.weight)")
         return Model(role, runner, self.tokenizer, scores=scores, kind=kind)
 
-    def _rewards_of(
-        self, method: Method, wish: RewardLike | Sequence[RewardLike] | None, count: int
-    ) -> list[AnyReward | None]:
-        if wish is None:
-            if method.uses_reward:
-                raise BadInput(
-                    "reward", f"{method.name} ranks by one: 'builtin-prm', 'logprob', a folder or a function"
-                )
-            return [None] * count
-        if isinstance(wish, str | Path) or not isinstance(wish, Sequence):
-            return [self.reward(wish)] * count
-        if len(wish) != count:
-            raise BadInput("reward", f"{len(wish)} rewards for {count} prompts")
-        return [self.reward(w) for w in wish]
 
-    def _chosen(self, method: str, options: Mapping[str, Any]) -> tuple[Method, Sampling, dict[str, Any]]:
-        """The method that is asked for, the sampling, and the method's own options."""
-        name, written = parse(method, "method") if "(" in str(method) else (method, {})
-        if both := sorted(written.keys() & options.keys()):
-            raise BadInput(both[0], f"it is given in {method!r} and beside it")
-        chosen, wishes = lookup("method", name), written | dict(options)
-        sampling, own = self._options(chosen, wishes)
-        if "each" in own:
-            inner, other, inner_own = self._chosen(own["each"], {})
-            if other != from_mapping(Sampling, self.defaults.sampling_options()):
-                raise BadInput("each", "sampling is given once, beside the outer method")
-            outer_scores = chosen.uses_reward
-            chosen = replace(
-                chosen,
-                run=nested,
-                uses_reward=chosen.uses_reward or inner.uses_reward,
-                uses_room=inner.uses_room,
-            )
-            own |= {"each": partial(inner.run, **inner_own), "scored": outer_scores}
-        return chosen, sampling, own
-
-    def _options(self, method: Method, options: Mapping[str, Any]) -> tuple[Sampling, dict[str, Any]]:
-        known = keyword_options(method.run)
-        outer = {"each"} if known.keys() == {"n", "select"} else set()  # who only draws n candidates and chooses
-        own = {name: value for name, value in options.items() if name in known or name in outer}
-        wish = {name: value for name, value in options.items() if name in SAMPLING_FIELDS and name not in own}
-        for name in options:
-            if name not in own and name not in wish:
-                others = ("reward", "budget", "extract", "guide")
-                raise UnknownName("option", name, [*known, *outer, *SAMPLING_FIELDS, *others])
-        if "n" in known:
-            own["n"] = whole("n", own.get("n", known["n"].default), 1, MAX_BRANCHES - len(self.engine.branches))
-        if method.select is not None:
-            rule = own.get("select", method.select)
-            own["select"] = lookup("select", rule) if isinstance(rule, str) else rule
-            if not callable(own["select"]):
-                raise BadInput("select", f"{rule!r} is neither a name nor a function of ended candidates")
-        fitting({name: value for name, value in own.items() if name not in method.models}, known)
-        for field in method.models:
-            own[field] = self._models(field, own.get(field, known[field].default), known[field].default)
-        return from_mapping(Sampling, self.defaults.sampling_options() | wish), own
-
-    def _models(self, field: str, wished: Any, default: Any) -> Any:
-        """The role, or roles, behind what an option that names models was given; None only where it may be left out."""
-        if wished is None and default is None:
-            return None
-        if isinstance(wished, list | tuple):
-            return tuple(self._models(field, model, None) for model in wished)
-        return self._beside.writer(wished if isinstance(wished, Path) else role(field, wished), field)
-
-    def _guide(self, wish: GuideLike | None, speculate: bool) -> Guide | None:
-        if wish is None:
-            return None
-        if speculate and self.engine.speculator is not None:
-            remedy = (
-                "A draft is verified by the target's own laws; search with speculate=False, or load without a draft."
-            )
-            raise Incompatible("guide", "speculate", remedy)
-        return self.guide(wish)
-
-    def _budget(self, method: Method, budget: Budget | None) -> Budget:
-        """A method that fills its room needs to know how much that is, whoever runs beside it."""
-        budget = Budget() if budget is None else budget
-        if not isinstance(budget, Budget):
-            raise BadInput("budget", f"ramify.Budget(tokens=..., pages=...) is expected, not {budget!r}")
-        if budget.pages is not None and not method.uses_room:
-            filling = [name for name in names("method") if lookup("method", name).uses_room]
-            raise Incompatible("budget.pages", method.name, f"Methods that fill their pages: {', '.join(filling)}.")
-        if method.uses_room and budget.pages is None:
-            return replace(budget, pages=max(1, self.engine.target.runner.num_pages // 8))
-        return budget
-
-
-def _seed(wish: int | None) -> int:
+def seed_of(wish: int | None) -> int:
+    """A seed: the one that is asked for, or one nobody knows."""
     return secrets.randbits(48) if wish is None else whole("seed", wish, -(1 << 63), (1 << 63) - 1)

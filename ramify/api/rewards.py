@@ -68,7 +68,7 @@ class Rewards:
 
     def _named(self, name: str) -> AnyReward:
         terms = [TERM.fullmatch(part.strip()) for part in name.split("+")]
-        if (len(terms) > 1 or (terms[0] and terms[0][1])) and not Path(name).is_dir() and all(terms):
+        if (len(terms) > 1 or (terms[0] and terms[0][1])) and self.beside.folders.find(name) is None and all(terms):
             parts = [(1.0 if t[1] is None else _weight(t[1]), self(t[2])) for t in terms if t]
             return weighted(name, parts)
         kind, _, model = name.partition(":")
@@ -84,8 +84,8 @@ class Rewards:
         return self._valued(name)
 
     def _valued(self, name: str) -> Reward:
-        folder = BUILTIN_REWARDS.get(name, Path(name))
-        if not folder.is_dir():
+        folder = self.beside.folders.find(name)
+        if folder is None:
             raise UnknownName("reward", name, NAMES)
         kind = str(checkpoint.read_json(folder / "config.json").get("architectures", ""))
         if "CausalLM" in kind:

@@ -1,5 +1,6 @@
 """Where models come from: the built-in ones, folders, the hub; and in which type they are computed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ BUILTIN = Path(__file__).parent.parent / "builtin"
 NAMES = ("target", "draft", "aligned", "medusa", "orm", "prm", "tuned", "arm")
 BUILTIN_MODELS = {name: BUILTIN / name for name in NAMES}
 BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
+BUILTIN_FOLDERS = {"builtin": BUILTIN / "target"} | {f"builtin-{name}": BUILTIN / name for name in NAMES}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -23,12 +25,42 @@ def folder_of(model: str | Path) -> Path:
     """
     if not isinstance(model, str | Path) or not str(model):
         raise BadInput("model", f"{model!r}; a folder, a hub name or 'builtin' is expected")
-    if str(model) == "builtin":
-        return BUILTIN_MODELS["target"]
-    if str(model).startswith("builtin-") and str(model)[8:] in BUILTIN_MODELS:
-        return BUILTIN_MODELS[str(model)[8:]]
+    if str(model) in BUILTIN_FOLDERS:
+        return BUILTIN_FOLDERS[str(model)]
     folder = Path(model).expanduser()
     return folder if folder.is_dir() else _from_hub(str(model))
+
+
+class Folders:
+    """What a name that a caller gives means: a folder.
+
+    Args:
+        known: folders by name. Where given, these and the built-in names are all there is: nothing is looked up on a
+            disk or a hub, so that names may come from strangers.
+    """
+
+    def __init__(self, known: Mapping[str, Path] | None = None) -> None:
+        self.known = known
+
+    def __call__(self, name: str | Path) -> Path:
+        """As `folder_of`.
+
+        Raises:
+            BadInput: it is no name. CheckpointError: it means nothing.
+        """
+        if self.known is None:
+            return folder_of(name)
+        folder = self.find(name)
+        if folder is None:
+            known = sorted([*self.known, *BUILTIN_FOLDERS])
+            raise CheckpointError(f"model {str(name)!r}: known are {', '.join(known)}")
+        return folder
+
+    def find(self, name: str | Path) -> Path | None:
+        """The folder behind a name, if there is one here; no hub is asked."""
+        if self.known is None:
+            return Path(name) if Path(name).is_dir() else BUILTIN_FOLDERS.get(str(name))
+        return self.known.get(str(name)) or BUILTIN_FOLDERS.get(str(name))
 
 
 def _from_hub(name: str) -> Path:

@@ -13,6 +13,7 @@ from ramify.cli.compare import compare
 from ramify.cli.demo import demo
 from ramify.cli.listing import methods, models
 from ramify.cli.run import run
+from ramify.cli.serve import serve
 from ramify.cli.steering import steering
 from ramify.cli.terminal import Face
 from ramify.cli.train import train
@@ -46,7 +47,7 @@ def main(
             stream.reconfigure(errors="replace")  # an ASCII terminal gets "?" for what it lacks, not a traceback
 
 
-for command in (run, compare, methods, models, advise, verify, bench, demo):
+for command in (run, serve, compare, methods, models, advise, verify, bench, demo):
     app.command()(command)
 train.command()(steering)
 app.add_typer(train, name="train")

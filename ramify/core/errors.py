@@ -12,7 +12,6 @@ RamifyError
 ├── RewardError                      a reward that raised, or returned something that is no number
 ├── RemoteError                      a server that refused, failed for good, or answered what cannot be read
 ├── Cancelled                        a search that somebody ended before it was over
-├── Closing                          nothing new is taken, and what takes too long is ended
 ├── Overloaded                       too many searches wait already; try again later
 ├── Closing                          a service that takes no new work
 └── BooksUnbalanced                  our own mistake: pages lost or counted twice
@@ -102,13 +101,6 @@ class Cancelled(RamifyError):
 
     def __init__(self, message: str = "the search was cancelled before it was over") -> None:
         super().__init__(message)
-
-
-class Closing(RamifyError):
-    """Whoever serves is shutting down."""
-
-    def __init__(self) -> None:
-        super().__init__("the server is shutting down; it takes nothing new, and ends what takes too long")
 
 
 class Overloaded(RamifyError):

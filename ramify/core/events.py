@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ramify.core.types import TokenLogprob
+
 EventKind = Literal["fork", "advance", "rewind", "score", "drop", "end"]
 
 
@@ -25,6 +27,7 @@ class Event:
     at       tokens that it has now (of "score": that it had)
     tokens   the new ones
     drafted  for each of them, whether a draft had proposed it
+    logprobs of each of them, where the prompt's sampling asks for them
     text     of "advance" and "end": what it gained; whole characters only, and nothing that may still turn out to
              be the beginning of a stop text. Of "fork" and "rewind": all that it has. So the text of a branch is the
              text of its last "fork" or "rewind" and of all that came after it. What a branch that never ended holds
@@ -40,6 +43,7 @@ class Event:
     at: int = 0
     tokens: tuple[int, ...] = ()
     drafted: tuple[bool, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
     text: str = ""
     score: float | None = None
     reason: str | None = None

@@ -89,6 +89,11 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "model": {"architectures": "ramify.model.config:ARCHITECTURES"},
     "hub": {"download": "ramify.model.hub:download"},
+    "server": {
+        "serve": "ramify.server.running:serve",
+        "limits": "ramify.server.running:explained_limits",
+        "dashboard": "ramify.server.running:dashboard",
+    },
     "verifier": {
         "standard": "ramify.speculate.verifiers.standard:VERIFIER",
         "block": "ramify.speculate.verifiers.block:VERIFIER",

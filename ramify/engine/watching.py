@@ -111,7 +111,8 @@ class Watching:
         drafted = tuple(at in branch.drafted for at in range(first, told.length))
         ends = branch.finish == "stop"  # the last token says nothing then, or completes a stop text
         text = told.telling.push(tokens[:-1] if ends else tokens)
-        self._say(told, "advance", tokens=tuple(tokens), drafted=drafted, text=text)
+        known = tuple(branch.logprobs[first - branch.num_prompt : told.length - branch.num_prompt])
+        self._say(told, "advance", tokens=tuple(tokens), drafted=drafted, text=text, logprobs=known)
 
     def _rest(self, told: Told) -> str:
         """What is still to be told of a text that does not grow."""

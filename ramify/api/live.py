@@ -1,0 +1,221 @@
+"""An LM that serves: searches come and go, and all that are there share the engine's steps.
+
+with Service(load(known={})) as service:
+    ticket = service.submit("Compute 7 * 8.", "best-of-n", n=8, reward="builtin-prm")
+    print(ticket.future.result().text)
+
+One thread owns the engine. Everybody else hands it something to do, and hears of it on that thread (`watch`) or by a
+future.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from time import monotonic
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ramify.api.lm import LM, Text, seed_of
+from ramify.api.outcome import result_of
+from ramify.core.errors import Cancelled, Closing, Overloaded
+from ramify.core.events import Event, Watch
+from ramify.core.protocols import Method
+from ramify.core.results import Result
+from ramify.engine.driver import Driver
+from ramify.engine.session import Session
+from ramify.tasks import extract_answer
+
+T = TypeVar("T")
+CLOSED = "the server is shutting down: it takes nothing new, and ends what takes too long"
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A search under way. `future` has its result; `session` is set once it is queued at the engine."""
+
+    service: "Service"
+    method: str | Method
+    seed: int
+    future: "Future[Result]" = field(default_factory=Future)
+    session: Session | None = None
+
+    def cancel(self) -> None:
+        """End it now; its future then raises `Cancelled`."""
+        self.service.cancel(self)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a service stands. `pages` maps a model's role to (used, of these held by several, all there are)."""
+
+    running: int
+    waiting: int
+    pages: dict[str, tuple[int, int, int]]
+
+
+class Service:
+    """An LM behind a thread of its own.
+
+    Args:
+        max_waiting: searches that may wait to begin; beyond that `submit` refuses.
+    """
+
+    def __init__(self, lm: LM, *, max_waiting: int = 256) -> None:
+        self.lm, self.max_waiting = lm, max_waiting
+        self._driver = Driver(lm.engine, extract_answer)
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._tickets: dict[Session, Ticket] = {}
+        self._pending = 0  # handed in, and not queued at the engine yet
+        self._lock, self._closing, self._stop = threading.Lock(), False, False
+        self._thread = threading.Thread(target=self._serve, name="ramify-engine", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        prompt: Text,
+        method: str | Method = "sample",
+        *,
+        seed: int | None = None,
+        watch: Watch | None = None,
+        **options: Any,
+    ) -> Ticket:
+        """Begin a search as `LM.search` would; `watch` hears its events on the engine's thread, and must not block.
+
+        What is wrong with the request is raised by the ticket's future.
+
+        Raises:
+            Overloaded: too many are waiting. Closing: the service takes nothing new.
+        """
+        with self._lock:
+            if self._closing:
+                raise Closing(CLOSED)
+            if (waiting := self._pending + self._driver.waiting) >= self.max_waiting:
+                raise Overloaded(f"{waiting} searches wait already, {self.max_waiting} may; try again later")
+            self._pending += 1
+        ticket = Ticket(self, method, seed_of(seed))
+        self._inbox.put(lambda: self._begin(ticket, prompt, watch, options))
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """End a search; one that is over stays as it is."""
+        self._inbox.put(lambda: self._cancel(ticket))
+
+    def call(self, function: Callable[[LM], T]) -> "Future[T]":
+        """Do something short on the engine's thread, between two steps."""
+        future: Future[T] = Future()
+
+        def act() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(self.lm))
+                except Exception as error:
+                    future.set_exception(error)
+
+        if self._stop:
+            future.set_exception(Closing(CLOSED))
+        else:
+            self._inbox.put(act)
+        return future
+
+    @property
+    def alive(self) -> bool:
+        """Whether the engine's thread runs."""
+        return self._thread.is_alive() and not self._stop
+
+    def status(self) -> Status:
+        """As of now, roughly: it is read beside the engine's thread."""
+        pages = {}
+        for model in [self.lm.engine.target, *list(self.lm.engine.models)]:
+            pool = model.book.pool
+            refs = list(pool.refs)
+            pages[model.role] = (pool.num_pages - model.book.free, sum(count > 1 for count in refs), pool.num_pages)
+        return Status(self._driver.running, self._pending + self._driver.waiting, pages)
+
+    def close(self, grace: float = 0.0) -> None:
+        """Take nothing new, give what runs `grace` seconds to end, then cancel it."""
+        with self._lock:
+            self._closing = True
+        deadline = monotonic() + grace
+        while monotonic() < deadline and self._busy() and self._thread.is_alive():
+            threading.Event().wait(0.02)
+        if not self._stop:
+            self._inbox.put(self._end)
+            self._thread.join(timeout=60)
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _busy(self) -> bool:
+        return bool(self._pending or self._tickets)
+
+    def _serve(self) -> None:
+        while not self._stop:
+            self._drain(block=not self._tickets)
+            try:
+                if self._tickets:
+                    self._driver.step()
+            except Exception as error:  # of the engine itself: whoever was in this step is told, the next are served
+                for session in list(self._tickets):
+                    with suppress(Exception):
+                        self._driver.cancel(session)
+                    self._settle(session, error)
+            for session in [s for s in self._tickets if s.closed]:
+                self._settle(session, session.error)
+
+    def _drain(self, *, block: bool) -> None:
+        """Do what was handed in; wait for something if there is nothing else to do."""
+        with suppress(Empty):
+            while True:
+                self._inbox.get(block)()
+                block = False
+
+    def _begin(self, ticket: Ticket, prompt: Text, watch: Watch | None, options: dict[str, Any]) -> None:
+        with self._lock:
+            self._pending -= 1
+        if not ticket.future.set_running_or_notify_cancel():
+            return
+        try:
+            queued = self.lm.submit(self._driver, [prompt], ticket.method, seed=ticket.seed, watch=watch, **options)
+        except Exception as error:
+            ticket.future.set_exception(error)
+        else:
+            ticket.session = queued[0]
+            self._tickets[queued[0]] = ticket
+
+    def _cancel(self, ticket: Ticket) -> None:
+        if ticket.session in self._tickets:
+            self._driver.cancel(ticket.session)
+            self._settle(ticket.session, Cancelled())
+        elif ticket.session is None:
+            ticket.future.cancel()
+
+    def _settle(self, session: Session, error: Exception | None) -> None:
+        """Tell who waits for it what became of a session that is over."""
+        ticket = self._tickets.pop(session)
+        try:
+            if error is not None:
+                raise error
+            name = ticket.method if isinstance(ticket.method, str) else ticket.method.name
+            ticket.future.set_result(result_of(session, name, ticket.seed, self.lm.tokenizer))
+        except Exception as failure:
+            ticket.future.set_exception(failure)
+
+    def _end(self) -> None:
+        for session in list(self._tickets):
+            self._driver.cancel(session)
+            self._settle(session, Closing(CLOSED))
+        self._stop = True
+        with suppress(Empty):
+            while True:
+                self._inbox.get_nowait()()
+
+
+__all__ = ["Event", "Service", "Status", "Ticket"]

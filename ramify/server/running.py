@@ -1,0 +1,143 @@
+"""`ramify serve`, from options to a server that listens, and to its end."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ramify.api import LM, Service, Speculate, load
+from ramify.core.errors import BadInput, UnknownName
+from ramify.core.strict import finite, whole
+from ramify.server import logs
+from ramify.server.app import create_app
+from ramify.server.logdb import LogDb
+from ramify.server.settings import Limits, Settings
+
+HOME = ("127.0.0.1", "localhost", "::1")
+MARGIN = 5.0  # seconds beyond the grace in which streams say that they end
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that, asked to stop, lets the engine end what runs while it waits for the answers to be sent."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, grace: float) -> None:
+        super().__init__(config)
+        self.service, self.grace = service, grace
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Nothing new is taken; what runs has `grace` seconds, then it ends with an error of its own."""
+        ending = asyncio.create_task(asyncio.to_thread(self.service.close, self.grace))
+        await super().shutdown(sockets)
+        await ending
+
+
+def serve(
+    *,
+    model: str = "builtin",
+    name: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    api_keys: Sequence[str] = (),
+    known: Mapping[str, str] | None = None,
+    rewards: Mapping[str, str] | None = None,
+    speculate: Speculate | None = None,
+    limits: Sequence[str] = (),
+    log_format: logs.Format = "auto",
+    log_level: str = "info",
+    log_db: Path | None = None,
+    log_prompts: bool = False,
+    grace: float = 30.0,
+    say: Callable[[str], None] = lambda text: None,
+    **options: Any,
+) -> None:
+    """Load a model and serve it until somebody asks to stop.
+
+    Args:
+        name: what clients call the model; else the last part of `model`.
+        known: models that requests may name, beside the built-in ones. rewards: the same, offered as rewards.
+        limits: caps to change, as "max_n=64".
+        options: of `ramify.load`.
+        say: is told what happens before the log begins.
+    """
+    _checked(host, port, api_keys, grace)
+    settings = Settings(
+        model=name or (model if model.startswith("builtin") else Path(model).name),
+        limits=limits_of(limits),
+        api_keys=tuple(api_keys),
+        rewards=tuple(rewards or ()),
+        known={each: Path(folder) for each, folder in {**(known or {}), **(rewards or {})}.items()},
+        draft=None if speculate is None else str(speculate.draft),
+        log_db=log_db,
+        log_prompts=log_prompts,
+        grace=grace,
+    )
+    logs.setup(log_format, log_level, prompts=log_prompts)
+    say(f"loading {model}")
+    lm = load(model, speculate=speculate, known={**(known or {}), **(rewards or {})}, **options)
+    for reward in settings.rewards:
+        lm.reward(reward)
+    asyncio.run(_run(lm, settings, host, port, say))
+
+
+async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+    logdb = LogDb(settings.log_db) if settings.log_db is not None else None
+    service = Service(lm, max_waiting=settings.limits.max_waiting)
+    app = create_app(service, settings, logdb=logdb)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=int(settings.grace + MARGIN), h11_max_incomplete_event_size=64 * 1024,
+    )  # fmt: skip
+    say(f"serving {settings.model} on http://{f'[{host}]' if ':' in host else host}:{port}")
+    if host not in HOME and not settings.api_keys:
+        print("warning: everybody who reaches this host may use it; set --api-key", file=sys.stderr)
+    try:
+        await Server(config, service, settings.grace).serve()
+    finally:
+        service.close()
+
+
+def limits_of(wishes: Sequence[str]) -> Limits:
+    """The caps, some of them changed.
+
+    Raises:
+        BadInput, UnknownName: no such cap, or no number.
+    """
+    caps: dict[str, Any] = {cap.name: cap.default for cap in fields(Limits)}
+    changed: dict[str, Any] = {}
+    for wish in wishes:
+        name, _, text = wish.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in caps:
+            raise UnknownName("limit", name, caps)
+        try:
+            value = type(caps[name])(text)
+        except ValueError:
+            raise BadInput("limit", f"{wish!r}; NAME=NUMBER is expected") from None
+        changed[name] = finite(f"limit.{name}", value, 0, 1e15)
+    return replace(Limits(), **changed)
+
+
+def explained_limits() -> list[tuple[str, int | float, str]]:
+    """Name, default and meaning of every cap."""
+    return [(cap.name, cap.default, cap.metadata["help"]) for cap in fields(Limits)]  # type: ignore[misc]
+
+
+def dashboard() -> str:
+    """The Grafana dashboard, as JSON."""
+    return files("ramify.server").joinpath("grafana.json").read_text(encoding="utf-8")
+
+
+def _checked(host: str, port: int, keys: Sequence[str], grace: float) -> None:
+    if not host:
+        raise BadInput("host", "an address is expected; 127.0.0.1 is this machine alone")
+    whole("port", port, 0, 65_535)
+    finite("grace", grace, 0.0, 86_400.0)
+    for key in keys:
+        if not key.isascii() or not key.isprintable() or not key.strip() or " " in key:
+            raise BadInput("api_key", "printable ASCII without spaces is expected")
