@@ -182,6 +182,8 @@ class Metrics:
         self._between = prometheus.Histogram(name, says, registry=self.registry, buckets=FAST)
         self._rejections = self._counter("ramify_rejections_total", "Requests refused.", "reason")
         self._disconnects = self._counter("ramify_disconnects_total", "Clients that went away before their answer.")
+        for kind in KINDS:
+            self._first.labels(kind)
         for reason in REASONS:
             self._rejections.labels(reason)
 
@@ -197,6 +199,9 @@ class Metrics:
         self._run_flops = self._counter("ramify_method_flops_total", says, "method")
         self._searches = self._counter("ramify_searches_total", "Searches admitted.", "method")
         self._forks = self._counter("ramify_forks_total", "Branches forked.")
+        for method in self._methods:  # a rate sees a series grow only if it was there before
+            self._searches.labels(method)
+        self._recomputed.labels("target")
 
     def _drafts_made(self) -> None:
         family = "ramify_spec_decode_num"
