@@ -10,6 +10,7 @@ from typing import Any
 from ramify.core.errors import BadInput, Cancelled, OutOfPages
 from ramify.core.events import Watch
 from ramify.core.protocols import AnyReward, Extract
+from ramify.core.strict import whole
 from ramify.core.types import Branch, Budget, Selection
 from ramify.core.wants import Advance, Marker, Score, Search, Together
 from ramify.core.weak import weakly
@@ -30,12 +31,20 @@ class Driver:
     Args:
         extract: reads a final answer off a text, for searches that want answers.
         most_branches: a search waits while so many branches are alive, unless nobody else runs.
+        chunk: most rows of prompts, and of texts to be scored, that a model reads in a round in which a search that is
+            watched draws: the smaller, the more evenly its tokens come. None: an eighth of the engine's row_budget.
     """
 
     def __init__(
-        self, engine: Engine, extract: Extract = lambda text: None, *, most_branches: int = MOST_BRANCHES
+        self,
+        engine: Engine,
+        extract: Extract = lambda text: None,
+        *,
+        most_branches: int = MOST_BRANCHES,
+        chunk: int | None = None,
     ) -> None:
         self.engine, self.most_branches = engine, most_branches
+        self.chunk = max(1, engine.row_budget // 8) if chunk is None else whole("chunk", chunk, 1, 1 << 20)
         self._ended = 0  # searches of this run that are over
         self._watching = dict[Session, Watching]()
         self._running: list[Session] = []
@@ -145,8 +154,10 @@ class Driver:
     def _round(self) -> None:
         for session in self._active():
             self._guard(session, lambda s=session: self._answer_at_once(s))  # type: ignore[misc]
-        self._scoring.score([s for s in self._active() if wants_score(s) and s.in_turn])
-        self._step()
+        scored = [s for s in self._active() if wants_score(s) and (s.paying is not None or s.in_turn)]
+        chunk = self.chunk if any(s.draws for s in self._watching) else None
+        self._scoring.score(scored, chunk or self.engine.row_budget)
+        self._step(chunk)
         for session in [
             s for root in self._running for s in root.family() if s.over and s.parent is not None and not s.closed
         ]:
@@ -243,12 +254,12 @@ class Driver:
         session.goals = {b: len(b.tokens) + room for b in live}
         return room > 0 and bool(session.left())
 
-    def _step(self) -> None:
+    def _step(self, chunk: int | None) -> None:
         pending = {b: most for root in self._running if not root.over for b, most in root.pending().items()}
         if not pending:
             self._memory.came_back()
         lengths = {b: len(b.tokens) for b in pending}
-        drawn = self._memory.step(pending)
+        drawn = self._memory.step(pending, chunk)
         self._heed_markers({b: lengths[b] for b in drawn})
         if any(b.done for b in drawn):
             self._memory.came_back()

@@ -173,13 +173,15 @@ class Engine:
         """Pages that these branches need for drawing one more token each, beside those they hold."""
         return self.target.book.needed(self._demands([b for b in branches if not b.done], 1))
 
-    def step(self, branches: Sequence[Branch], most: Mapping[int, int] | None = None) -> list[Branch]:
+    def step(
+        self, branches: Sequence[Branch], most: Mapping[int, int] | None = None, chunk: int | None = None
+    ) -> list[Branch]:
         """One step of `Stepping.step`; returns those that drew.
 
         Raises:
             OutOfPages: the pass does not fit; nothing was changed.
         """
-        return self.stepping.step(self._live(branches), most or {})
+        return self.stepping.step(self._live(branches), most or {}, chunk)
 
     def advance(self, branches: Sequence[Branch], n: int = 1) -> None:
         """Draw n more tokens for each branch (fewer for those that finish).

@@ -27,10 +27,11 @@ class Memory:
         """Pages came back: let everybody try again."""
         self._stalled.clear()
 
-    def step(self, pending: Mapping[Branch, int]) -> list[Branch]:
+    def step(self, pending: Mapping[Branch, int], chunk: int | None = None) -> list[Branch]:
         """One step of as many of these as fit, the first ones first; those that drew.
 
-        `pending` says by how many tokens each may grow.
+        `pending` says by how many tokens each may grow, `chunk` how many rows of prompts are read beside those that
+        draw.
 
         A branch that could not be read even by itself ends its search with OutOfPages, a bad draft with DraftError.
         """
@@ -38,7 +39,7 @@ class Memory:
         most = {b.id: count for b, count in pending.items()}
         while batch:
             try:
-                return self.engine.step(batch, most)
+                return self.engine.step(batch, most, chunk)
             except OutOfPages as error:
                 if error.branch is None:
                     self._give_way(batch, error)

@@ -145,10 +145,12 @@ class Model:
         """
         self.carry_out(self.agenda(branches, row_budget, leave=leave))
 
-    def agenda(self, branches: Sequence[Branch], row_budget: int, *, leave: int = 0) -> Agenda:
+    def agenda(
+        self, branches: Sequence[Branch], row_budget: int, *, leave: int = 0, chunk: int | None = None
+    ) -> Agenda:
         """What a step's worth of catching up comes to; nothing is read yet.
 
-        `leave` is for branches that are further behind than that.
+        `leave` is for branches that are further behind than that; `chunk`: see `schedule`.
         """
         behind = {b.id: b for b in self.behind(branches)}
         for branch in behind.values():
@@ -159,7 +161,7 @@ class Model:
         for leader, length in followers.values():
             limits[leader] = min(limits[leader], max(length, self.held(behind[leader])))
         leaders = [b for b in behind.values() if b.id not in followers]
-        rows = schedule([Behind(b.id, limits[b.id] - self.held(b)) for b in leaders], row_budget)
+        rows = schedule([Behind(b.id, limits[b.id] - self.held(b)) for b in leaders], row_budget, chunk)
         follow = [(behind[leader], behind[f], limits[leader], length) for f, (leader, length) in followers.items()]
         return Agenda([(b, rows[b.id]) for b in leaders if b.id in rows], follow, row_budget - sum(rows.values()))
 

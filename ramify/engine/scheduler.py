@@ -20,14 +20,18 @@ class Behind:
     todo: int
 
 
-def schedule(behind: Sequence[Behind], row_budget: int) -> dict[int, int]:
+def schedule(behind: Sequence[Behind], row_budget: int, chunk: int | None = None) -> dict[int, int]:
     """Rows for each branch, at most `row_budget` together; a branch that gets none waits for the next step.
+
+    `chunk` is the most that those further behind get together while others are about to draw.
 
     Laws: never more than a branch is behind; never more than the budget; if anyone is behind, somebody gets a row; the
     order of those equally far along is kept, so nobody starves.
     """
     rows, left = dict[int, int](), row_budget
     for item in sorted(behind, key=lambda b: b.todo > 1):
+        if chunk is not None and item.todo > 1 and rows:
+            left, chunk = min(left, chunk), None
         if left == 0:
             break
         count = min(item.todo, left)

@@ -19,83 +19,122 @@ Guard = Callable[[Session, Callable[[], None]], None]  # an error of one search 
 
 
 class Scoring:
-    """Answers every search that waits for scores."""
+    """Answers every search that waits for scores.
+
+    Each model reads about a round's rows and no more, so that whoever draws is not held up. A search that lacks some of
+    its scores then waits for further rounds, and its family with it: nothing happens in a family in between.
+    """
 
     def __init__(self, engine: Engine, memory: Memory, guard: Guard) -> None:
         self.engine, self.memory, self._guard = engine, memory, guard
+        self._floor: dict[Model, Session] = {}  # who reads on a budget: nobody takes its pages until it has read all
 
-    def score(self, sessions: Sequence[Session]) -> None:
-        """Read for all of them together, one model after another; then answer each."""
-        paying = list[Session]()
+    def score(self, sessions: Sequence[Session], rows: int) -> None:
+        """Read about `rows` rows with each model, for all of them together; then answer the families that lack none."""
+        busy = {s.root for s in sessions if s.paying is not None}
+        for session in [s for s in sessions if s.root not in busy]:
+            self._guard(session, lambda s=session: self._admit(s))  # type: ignore[misc]
+        models = self.engine.others.values()
+        for model in models:
+            readers = [s for s in sessions if self._reads(s, model)]
+            self._read([s for s in readers if s.budget.reward_tokens is None], model, rows)
+            self._pay([s for s in readers if s.budget.reward_tokens is not None], model, rows)
+        late = {s.root for s in sessions if any(self._reads(s, model) for model in models)}
         for session in sessions:
-            self._guard(session, lambda s=session: self._admit(s, paying))  # type: ignore[misc]
-        for model in self.engine.others.values():
-            readers = [s for s in paying if s.reward is not None and model in self.engine.models_of(s.reward)]
-            self._read([s for s in readers if s.budget.reward_tokens is None], model)
-            for session in readers:
-                if session.budget.reward_tokens is not None and session in paying:
-                    self._guard(session, lambda s=session, m=model: self._pay(s, m, paying))  # type: ignore[misc]
-        for session in sessions:
-            act = self._answer if session in paying else self._refuse
-            self._guard(session, lambda s=session, act=act: act(s))  # type: ignore[misc]
+            if session.paying is not None and session.root not in late:
+                act = self._answer if session.paying else self._refuse
+                session.paying, session.apart = None, False
+                self._guard(session, lambda s=session, act=act: act(s))  # type: ignore[misc]
 
-    def _admit(self, session: Session, paying: list[Session]) -> None:
+    def _admit(self, session: Session) -> None:
         if session.reward is None:
             raise BadInput("reward", "this method asks for scores; name a reward (ramify models lists them)")
         models, most = self.engine.models_of(session.reward), session.budget.reward_tokens
         for model in models:
             model.require_context(_wanted(session))
-        if most is not None:
-            price = _price(session, models)
-            if session.root.paid + price > most:
-                return
+        price = 0 if most is None else _price(session, models)
+        session.paying = most is None or session.root.paid + price <= most
+        if session.paying:
             session.root.paid += price
-        paying.append(session)
+            for model in models:
+                for branch in _wanted(session):
+                    model.open(branch)
 
-    def _pay(self, session: Session, model: Model, paying: list[Session]) -> None:
-        if not self._read_within(session, _wanted(session), model):
-            paying.remove(session)
+    def _reads(self, session: Session, model: Model) -> bool:
+        """Whether a model still has to read for a search that pays for it."""
+        if session.over or not session.paying or session.reward is None:
+            return False
+        return model in self.engine.models_of(session.reward) and bool(model.behind(_wanted(session)))
 
-    def _read_within(self, session: Session, branches: Sequence[Branch], model: Model) -> bool:
-        """Read step by step, as long as the budget pays for the next one; whether it paid for all."""
-        try:
-            for branch in branches:
-                model.open(branch)
-            while model.behind(branches):
-                agenda = model.agenda(branches, self.engine.row_budget)
-                rows = sum(count for _, count in agenda.reading)
-                if session.ledger.reward_tokens + rows > (session.budget.reward_tokens or 0):
-                    return False
-                self.memory.with_room(lambda agenda=agenda: model.carry_out(agenda), branches, model)  # type: ignore[misc]
-            return True
-        except OutOfPages:
-            if len(branches) == 1:
-                raise
-        for branch in branches:
-            model.release(branch)
-        return all(self._read_and_release(session, branch, model) for branch in branches)
+    def _pay(self, sessions: Sequence[Session], model: Model, rows: int) -> None:
+        """Read for those that pay by the token, one after the other."""
+        for session in sorted(sessions, key=lambda s: s is not self._floor.get(model)):
+            before = _rows_read(session, model)
+            self._guard(session, lambda s=session, n=rows: self._read_within(s, model, n))  # type: ignore[misc]
+            rows -= _rows_read(session, model) - before
+            if self._reads(session, model):
+                self._floor[model] = session
+                return
+            self._floor.pop(model, None)
+            if rows <= 0:
+                return
 
-    def _read_and_release(self, session: Session, branch: Branch, model: Model) -> bool:
-        try:
-            return self._read_within(session, [branch], model)
-        finally:
-            model.release(branch)  # its values stay
-
-    def _read(self, sessions: Sequence[Session], model: Model) -> None:
-        """Let a reward's model read; what does not fit together is read one after another."""
-        branches = [b for s in sessions for b in _wanted(s)]
-        try:
-            self.memory.with_room(lambda: self.engine.read(branches, model), branches, model)
-        except OutOfPages:
-            for branch in branches:
-                model.release(branch)
-            for session in sessions:
-                self._guard(session, lambda s=session: self._read_one_by_one(s, model))  # type: ignore[misc]
-
-    def _read_one_by_one(self, session: Session, model: Model) -> None:
-        for branch in _wanted(session):
+    def _read_within(self, session: Session, model: Model, rows: int) -> None:
+        """Read step by step, as long as there are rows and the budget pays for the next step; else it is refused."""
+        while rows > 0 and session.paying and (branches := model.behind(_wanted(session))):
+            some = branches[:1] if session.apart else _wanted(session)
+            agenda = model.agenda(some, rows)
+            count = sum(count for _, count in agenda.reading)
+            session.paying = session.ledger.reward_tokens + count <= (session.budget.reward_tokens or 0)
             try:
-                self.engine.read([branch], model)
+                if session.paying:
+                    self.memory.with_room(lambda agenda=agenda: model.carry_out(agenda), some, model)  # type: ignore[misc]
+            except OutOfPages:
+                if len(some) == 1:
+                    raise
+                session.apart = True
+                for branch in some:
+                    model.release(branch)
+            if session.apart and (not session.paying or not model.behind(some)):
+                model.release(some[0])  # its values stay
+            rows -= count
+
+    def _read(self, sessions: Sequence[Session], model: Model, rows: int) -> None:
+        """Let a reward's model read; what does not fit together is read one after another."""
+        if not sessions:
+            return None
+        floor = self._floor.get(model)
+        kept = _wanted(floor) if floor is not None and self._reads(floor, model) else ()
+        if not any(s.apart for s in sessions):
+            branches = [b for s in sessions for b in _wanted(s)]
+            behind = model.behind(branches)
+            for keep in (branches, behind):  # those that were read keep their pages, if that is possible
+                try:
+                    return self.memory.with_room(lambda: model.catch_up(behind, rows), [*keep, *kept], model)
+                except OutOfPages:
+                    pass
+            for branch in behind:
+                model.release(branch)
+        for session in sessions:
+            session.apart, before = True, _rows_read(session, model)
+            self._guard(session, lambda s=session, n=rows: self._read_apart(s, model, n, kept))  # type: ignore[misc]
+            rows -= _rows_read(session, model) - before
+            if rows <= 0:
+                break
+        return None
+
+    def _read_apart(self, session: Session, model: Model, rows: int, kept: Sequence[Branch]) -> None:
+        """Read branch by branch, each to its end, until the rows are used up."""
+        start = _rows_read(session, model)
+        for branch in model.behind(_wanted(session)):
+            if _rows_read(session, model) - start >= rows:
+                return
+            try:
+                self.memory.with_room(lambda b=branch: self.engine.read([b], model), [branch, *kept], model)  # type: ignore[misc]
+            except OutOfPages:
+                if not kept:
+                    raise
+                return
             finally:
                 model.release(branch)  # its values stay
 
@@ -110,6 +149,11 @@ class Scoring:
 
     def _refuse(self, session: Session) -> None:
         session.send(session.last_scores(_wanted(session)))
+
+
+def _rows_read(session: Session, model: Model) -> int:
+    account = session.ledger.models.get(model.role)
+    return 0 if account is None else account.tokens
 
 
 def _wanted(session: Session) -> Sequence[Branch]:

@@ -50,6 +50,8 @@ class Session:
     prompts: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)  # (salt, prompt) that were billed
     judged: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)  # (model, prompt) that were paid for
     paid: int = 0  # reward tokens that scores were to take at most
+    paying: bool | None = None  # whether the scores it waits for are read, or refused; None: none are being read
+    apart: bool = False  # they are read branch by branch: there are no pages for all together
     closed: bool = False
     clock: int = 0  # steps of one token that its Advances came to
     born: list[TreeNode] | None = None  # the family's branches since somebody looked; None: nobody does
@@ -165,9 +167,21 @@ class Session:
             return {}
         return {b: goal - len(b.tokens) for b, goal in self.goals.items() if not b.done and len(b.tokens) < goal}
 
+    @property
+    def scoring(self) -> bool:
+        """Whether scores are being read: nobody of the family goes on."""
+        return any(s.paying is not None for s in self.family() if not s.over)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a branch of the family is to draw next."""
+        return not self.scoring and any(s.left() for s in self.family() if not s.over)
+
     def pending(self) -> dict[Branch, int]:
         """The family's branches that are to draw next, and by how many tokens they may grow; those that the budget has
         no token for finish."""
+        if self.scoring:
+            return {}
         left = {b: most for s in self.family() if not s.over for b, most in s.left().items()}
         if left and self.spent():
             return _finished(left)

@@ -30,11 +30,12 @@ class Stepping:
         self.target, self.guidance, self.row_budget = target, guidance, row_budget
         self.draw, self.speculator = draw, speculator
 
-    def step(self, live: Sequence[Branch], most: Mapping[int, int]) -> list[Branch]:
+    def step(self, live: Sequence[Branch], most: Mapping[int, int], chunk: int | None = None) -> list[Branch]:
         """One forward pass of each model that leads, and a draw for each branch that is up to date.
 
         Args:
             most: branch id -> how many tokens it may grow by; without limit if it is not named.
+            chunk: most rows of prompts beside branches that draw.
 
         Returns: those that drew.
         Raises:
@@ -42,7 +43,7 @@ class Stepping:
         """
         began, elsewhere = perf_counter(), self.guidance.elsewhere(live)
         away = {b.id for some in elsewhere.values() for b in some}
-        agenda = self.target.agenda([b for b in live if b.id not in away], self.row_budget)
+        agenda = self.target.agenda([b for b in live if b.id not in away], self.row_budget, chunk=chunk)
         led_RV = [self.guidance.logits(role, some) for role, some in elsewhere.items()]
         hidden, drafts = self._carry_out(agenda, most)
         drafted = [[b, *(agenda.group(b) or [])] for b, _ in agenda.reading if b.id in hidden]
