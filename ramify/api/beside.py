@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from ramify.api.sources import Folders
+from ramify.api.sources import Folders, folder_of
 from ramify.core.errors import CheckpointError, Incompatible, UnknownName
 from ramify.engine.engine import Engine
 from ramify.engine.model import Model, Scores
@@ -59,7 +59,7 @@ class Beside:
 
     def _folder(self, wish: str | Path, field: str) -> Path:
         try:
-            return self.folders(wish)
+            return folder_of(wish) if isinstance(wish, Path) else self.folders(wish)
         except CheckpointError as error:
             known = ["a folder", "a hub name"] if self.folders.known is None else [*self.folders.known]
             raise UnknownName(field, str(wish), [*known, "a built-in model (ramify models)"]) from error

@@ -11,6 +11,7 @@ from ramify.core.types import TokenLogprob
 from ramify.server.wishes import Wish
 
 LOWEST = -9999.0  # JSON has no -inf; OpenAI writes this
+ENDED = ("stop", "length", "budget")
 FINISH = {"stop": "stop", "length": "length", "budget": "length", "rejected": "stop", "unfinished": "length"}
 
 
@@ -55,9 +56,11 @@ def answer(
 
 def chosen(result: Result, wish: Wish) -> list[Candidate]:
     """The candidates that are answered with, the best first where there is a best."""
+    if wish.search is not None:
+        return [result.best]
     if wish.method == "sample":
         return list(result.candidates)
-    rest = [c for c in result.candidates if c is not result.best]
+    rest = [c for c in result.candidates if c is not result.best and c.stopped_because in ENDED]
     if result.best.score is not None:
         rest.sort(key=lambda c: -1e300 if c.score is None else c.score, reverse=True)
     return [result.best, *rest][: wish.choices]
@@ -80,7 +83,7 @@ def choice(
             heard = list(result.prompt_logprobs) if wish.echo else []
             ids = [*(prompt if wish.echo else ()), *(entry.token for entry in candidate.logprobs)]
             known = [*heard, *candidate.logprobs]
-            logprobs = legacy(ids, known, wish.logprobs, codec)
+            logprobs = legacy(ids, known, wish.logprobs, codec, () if wish.echo else prompt)
     body["logprobs"] = logprobs
     if wish.prompt_logprobs is not None:
         body["prompt_logprobs"] = [_ranked(entry, codec) for entry in result.prompt_logprobs]
@@ -108,17 +111,35 @@ def entries(logprobs: Sequence[TokenLogprob], top: int, codec: Tokenizer) -> lis
     ]
 
 
-def legacy(ids: Sequence[int], known: Sequence[TokenLogprob | None], top: int, codec: Tokenizer, at: int = 0) -> Any:
-    """Log-probabilities as completions have them; a prompt's first token has none. `at` is where the text begins."""
-    tokens, offsets = [token_text(token, codec) for token in ids], []
-    for text in tokens:
+def legacy(
+    ids: Sequence[int],
+    known: Sequence[TokenLogprob | None],
+    top: int,
+    codec: Tokenizer,
+    before: Sequence[int],
+    at: int = 0,
+) -> dict[str, Any]:
+    """Log-probabilities as completions have them; a prompt's first token has none.
+
+    Args:
+        before: tokens that stand before these. at: characters of the answer that do.
+    """
+    stream, offsets = codec.stream(before), []
+    for token in ids:
         offsets.append(at)
-        at += len(text)
+        at += len(stream.push(token))
+    return legacy_body(ids, known, top, codec, offsets)
+
+
+def legacy_body(
+    ids: Sequence[int], known: Sequence[TokenLogprob | None], top: int, codec: Tokenizer, offsets: Sequence[int]
+) -> dict[str, Any]:
+    """The four lists, one entry a token."""
     return {
-        "tokens": tokens,
+        "tokens": [token_text(token, codec) for token in ids],
         "token_logprobs": [None if e is None else _finite(e.logprob) for e in known],
         "top_logprobs": [None if e is None else _top(e, top, codec) for e in known] if top else None,
-        "text_offset": offsets,
+        "text_offset": list(offsets),
     }
 
 
@@ -147,9 +168,14 @@ def _entry(token: int, logprob: float, codec: Tokenizer) -> dict[str, Any]:
 
 
 def token_text(token: int, codec: Tokenizer) -> str:
-    """What a token writes, or its name if it is a special one."""
+    """What a token writes, or its name if it is a special one; of a part of a character the bytes, as OpenAI has it."""
     written = codec.token_bytes(token)
-    return codec.tokens[token] if written is None else written.decode("utf-8", "replace")
+    if written is None:
+        return codec.tokens[token]
+    try:
+        return written.decode("utf-8")
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in written)
 
 
 def _finite(logprob: float) -> float:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from ramify import __version__
 from ramify.api import SCORED_TEXTS, Service, methods
-from ramify.core.errors import RamifyError
+from ramify.core.errors import RamifyError, UnknownName
 from ramify.core.registry import lookup, names
 from ramify.core.strict import keyword_options
 from ramify.server.calls import Call, Calls
@@ -33,7 +33,7 @@ from ramify.server.schema import (
     TokenizeRequest,
 )
 from ramify.server.settings import Settings
-from ramify.server.wishes import Wish, chat_ids, of_chat, of_completion, require_ids
+from ramify.server.wishes import Wish, chat_ids, of_chat, of_completion, plain, require_ids
 
 SAYS = {
     400: "A field is wrong, unknown or not supported; `error.param` names it.",
@@ -110,10 +110,13 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         """Score texts behind a prompt by a reward: raw numbers, of each step if `steps`."""
         request.state.asked = body.model_dump(exclude_none=True)
         texts = _completions(body, settings.limits.max_prompts)
-        reward = await asyncio.wrap_future(calls.service.call(lambda lm: lm.reward(body.model)))
+        try:
+            reward = await asyncio.wrap_future(calls.service.call(lambda lm: lm.reward(body.model)))
+        except UnknownName as error:
+            raise Refused(404, str(error), param="model", code="model_not_found") from None
         if reward.needs_logprobs:
             raise bad("model", f"{body.model!r} weighs how a text was drawn; it cannot score one that stands already")
-        prompt = body.prompt if isinstance(body.prompt, str) else [m.model_dump(exclude_none=True) for m in body.prompt]
+        prompt = body.prompt if isinstance(body.prompt, str) else [plain(message) for message in body.prompt]
         options = {"texts": tuple(texts), "step": body.step if body.steps else "", "reward": body.model}
         call = Call(calls, request, Wish(prompts=[prompt], method=SCORED_TEXTS, options=options, seed=0))
         result = (await call.wait(call.begin(None)))[0]
@@ -121,7 +124,7 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         for i, (candidate, steps) in enumerate(zip(result.candidates, result.rounds, strict=True)):
             entry = {"object": "score", "index": i, "score": candidate.score}
             data.append(entry | ({"steps": steps["steps"]} if body.steps else {}))
-        read = result.ledger.reward_tokens
+        read = result.ledger.prompt_tokens + sum(candidate.tokens for candidate in result.candidates)
         used = {"prompt_tokens": read, "completion_tokens": 0, "total_tokens": read}
         return call.done({"object": "list", "model": body.model, "data": data, "usage": used}, [result])
 

@@ -68,9 +68,9 @@ def refused(error: BaseException) -> Refused:
             return Refused(404, str(error), param="model", code="model_not_found")
         case BadInput():
             field = error.pair[0] if hasattr(error, "pair") else error.field
-            return Refused(
-                400, str(error), param=_named(field), code="context_length_exceeded" if field == "context" else None
-            )
+            field = f"search.{error.name}" if isinstance(error, UnknownName) and field == "option" else field
+            long = field in ("context", "prompt") and "tokens" in str(error)
+            return Refused(400, str(error), param=_named(field), code="context_length_exceeded" if long else None)
         case OutOfPages():
             return Refused(400, str(error), code="out_of_pages")
         case Overloaded():

@@ -143,7 +143,7 @@ def _given(header: bytes) -> bytes:
 def _depth(text: str) -> int:
     """How deep JSON is nested, without reading it."""
     depth = most = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', text, re.DOTALL):
         sign = token[0]
         if sign in "[{":
             depth += 1

@@ -12,7 +12,8 @@ from typing import Any
 from ramify.api import Ticket, Tokenizer
 from ramify.core.events import Event
 from ramify.core.results import Candidate, Result
-from ramify.server.answers import FINISH, Head, chosen, entries, legacy, search_of, stop_reason, usage
+from ramify.core.types import TokenLogprob
+from ramify.server.answers import FINISH, Head, chosen, entries, legacy_body, search_of, stop_reason, usage
 from ramify.server.errors import refused
 from ramify.server.wishes import Wish
 
@@ -49,6 +50,8 @@ class Stream:
         self.error: Exception | None = None
         self._told: dict[int, int] = {}  # choice -> characters of it that were sent
         self._begun: set[int] = set()
+        self._streams: dict[int, Any] = {}  # choice -> the text of its tokens so far
+        self._written: dict[int, int] = {}  # choice -> characters of that
 
     async def pieces(self, first: Item) -> AsyncIterator[bytes]:
         """The bytes of the stream, to its end; `first` was taken from the queue already."""
@@ -111,9 +114,10 @@ class Stream:
 
     def _whole(self, index: int, candidate: Candidate, text: str) -> dict[str, Any]:
         """A text at once, with all that belongs to it."""
+        logprobs = self._logprobs(index, candidate.token_ids, candidate.logprobs)
         body = self._chunk(index, text, None)
         first = body["choices"][0]
-        first["logprobs"] = self._logprobs(index, candidate.logprobs)
+        first["logprobs"] = logprobs
         if self.wish.return_ids:
             first["token_ids"] = list(candidate.token_ids)
         return body
@@ -128,26 +132,38 @@ class Stream:
         stop_reason: str | int | None = None,
     ) -> dict[str, Any]:
         told: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": None}
+        if event is not None:
+            told["logprobs"] = self._logprobs(index, event.tokens, event.logprobs)
         if finish is not None:
             told["stop_reason"] = stop_reason
         if self.wish.chat:
             told["delta"] = {"content": text} if finish is None else {}
         else:
             told["text"] = text
-        if event is not None:
-            told["logprobs"] = self._logprobs(index, event.logprobs)
-            if self.wish.return_ids:
-                told |= {"token_ids": list(event.tokens), "drafted": list(event.drafted)}
+        if event is not None and self.wish.return_ids:
+            told |= {"token_ids": list(event.tokens), "drafted": list(event.drafted)}
         self._told[index] = self._told.get(index, 0) + len(text)
         return self.head.of(self.head.chunk, choices=[told])
 
-    def _logprobs(self, index: int, known: Sequence[Any]) -> Any:
+    def _logprobs(self, index: int, ids: Sequence[int], known: Sequence[TokenLogprob]) -> dict[str, Any] | None:
+        """Of the tokens that come next in a choice."""
         if self.wish.logprobs is None or not known:
             return None
         if self.wish.chat:
             return {"content": entries(known, self.wish.logprobs, self.codec)}
-        at = self._told.get(index, 0)
-        return legacy([e.token for e in known], known, self.wish.logprobs, self.codec, at)
+        stream, at = self._offsets(index), []
+        for token in ids:
+            at.append(self._written[index])
+            self._written[index] += len(stream.push(token))
+        return legacy_body(ids, known, self.wish.logprobs, self.codec, at)
+
+    def _offsets(self, index: int) -> Any:
+        """Where a choice's tokens stand in its text."""
+        if index not in self._streams:
+            prompt = self.prompts[index // self.wish.choices]
+            self._streams[index] = self.codec.stream(prompt)
+            self._written[index] = len(self.codec.decode(prompt)) if self.wish.echo else 0
+        return self._streams[index]
 
 
 def _told(event: Event, prompt: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from ramify.api import LM
-from ramify.core.errors import UnknownName
+from ramify.core.errors import BadInput, UnknownName
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup
 from ramify.core.spec import parse
@@ -116,17 +116,25 @@ def chat_ids(messages: Sequence[Message], request: Any, limits: Limits, lm: LM) 
             raise bad("chat_template_kwargs", f"{name!r} is a field of the request itself")
     return lm.chat.encode(
         lm.tokenizer,
-        [message.model_dump(exclude_none=True) for message in messages],
+        [plain(message) for message in messages],
         add_generation_prompt=request.add_generation_prompt,
         continue_final_message=bool(request.continue_final_message),
         **variables,
     )
 
 
+def plain(message: Message) -> dict[str, Any]:
+    """A message as templates know it: its pieces of text joined."""
+    body = message.model_dump(exclude_none=True)
+    if isinstance(message.content, list):
+        body["content"] = "".join(part.text for part in message.content)
+    return body
+
+
 def searched(request: Wanted, settings: Settings) -> SearchWish | None:
     """The search that a request asks for, in its body or behind the model's name."""
-    name, _, method = request.model.partition(":")
-    if name != settings.model:
+    name, colon, method = request.model.partition(":")
+    if name != settings.model or (colon and not method):
         raise UnknownName("model", request.model, [settings.model])
     wish = request.search
     if method:
@@ -209,7 +217,7 @@ def _method(text: str, place: str) -> Method:
     try:
         name = parse(text, "method")[0] if "(" in text else text
         method: Method = lookup("method", name)
-    except UnknownName as error:
+    except BadInput as error:
         raise bad(place, str(error).removeprefix("method: ")) from None
     return method
 
