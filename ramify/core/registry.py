@@ -89,6 +89,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "model": {"architectures": "ramify.model.config:ARCHITECTURES"},
     "hub": {"download": "ramify.model.hub:download"},
+    "remote": {"client": "ramify.remote.client:Client"},
     "server": {
         "serve": "ramify.server.running:serve",
         "limits": "ramify.server.running:explained_limits",
