@@ -1,7 +1,7 @@
 """What a server says while it runs: one JSON object a line, or text for people, each with its request's id.
 
-No line holds what a client wrote or a model answered unless `prompts` is set (`--log-prompts`): an exception is then
-told by its type and place alone, as its message may quote either.
+No line holds what a client wrote or a model answered unless `prompts` is set (`--log-prompts`). Without it an exception
+is told by its type and place alone, as its message may quote either, and of what other packages say the first line.
 """
 
 import json
@@ -18,6 +18,7 @@ from ramify.core.errors import BadInput, BooksUnbalanced, BrokenNumbers, OutOfPa
 
 Format = Literal["auto", "json", "text"]
 FORMATS: tuple[Format, ...] = ("auto", "json", "text")
+OWN = ("ramify", "uvicorn")  # whose messages are ours, or known to quote nobody
 LEVELS = ("debug", "info", "warning", "error", "critical")
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that this task or thread works for."""
@@ -37,7 +38,7 @@ def request_id(value: str) -> Iterator[None]:
 
 
 def setup(format: Format = "auto", level: str = "info", *, prompts: bool = False, stream: TextIO | None = None) -> None:
-    """Send ramify's and uvicorn's lines to `stream` (standard error), and nothing else anywhere.
+    """Send every line to `stream` (standard error): ramify's and uvicorn's from `level` on, others' warnings.
 
     Start uvicorn with `log_config=None, access_log=False`, so that it leaves this as it is.
 
@@ -56,11 +57,11 @@ def setup(format: Format = "auto", level: str = "info", *, prompts: bool = False
     as_text = format == "text" or (format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Text(prompts) if as_text else _Json(prompts))
-    for name in ("ramify", "uvicorn", "uvicorn.error", "uvicorn.access"):
+    logging.basicConfig(handlers=[handler], force=True, level=max(logging.WARNING, logging.getLevelName(level.upper())))
+    for name in (*OWN, "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers = [handler] if name in ("ramify", "uvicorn") else []
-        logger.propagate = name == "uvicorn.error"
-        logger.setLevel(level.upper() if name != "uvicorn.access" else logging.CRITICAL + 1)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(level.upper() if name in OWN else logging.CRITICAL + 1)
 
 
 def access(
@@ -98,7 +99,7 @@ class _Formatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage().strip(),
+            "message": self.message(record),
         }
         if (identity := REQUEST_ID.get()) is not None:
             told["request_id"] = identity
@@ -107,6 +108,12 @@ class _Formatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             told["exception"] = self.exception(record.exc_info[1])
         return told
+
+    def message(self, record: logging.LogRecord) -> str:
+        """What is said; of a package that may quote anything, no more than what it does."""
+        if self.prompts or record.name.partition(".")[0] in OWN:
+            return record.getMessage().strip()
+        return str(record.msg).strip().partition("\n")[0]
 
     def exception(self, error: BaseException) -> str:
         """A traceback, its message only where that quotes nobody."""

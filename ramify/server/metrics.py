@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ramify import __version__
+from ramify.api import SCORED_TEXTS
 from ramify.api.sources import BUILTIN_FOLDERS
 from ramify.core.ledger import Ledger
 from ramify.core.registry import names
@@ -20,11 +21,11 @@ from ramify.core.registry import names
 OTHER = "other"
 ROUTES = (
     "/",
-    "/playground/{file}",
+    "/playground/{name}",
     "/healthz",
     "/metrics",
-    "/openapi.json",
     "/v1/models",
+    "/v1/models/{model}",
     "/v1/methods",
     "/v1/completions",
     "/v1/chat/completions",
@@ -77,7 +78,7 @@ class Metrics:
     ) -> None:
         roles = ("target", "draft", *BUILTIN_FOLDERS, *models)
         self._models = frozenset([*roles, *(f"{role} (log-probabilities)" for role in roles)])
-        self._methods = frozenset(methods if methods is not None else names("method"))
+        self._methods = frozenset(methods if methods is not None else [*names("method"), SCORED_TEXTS.name])
         self._routes = frozenset(routes)
         self.registry = prometheus.CollectorRegistry(auto_describe=True)
         self._requests_made()

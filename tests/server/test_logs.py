@@ -12,7 +12,7 @@ import uvicorn
 from ramify.core.errors import BadInput, OutOfPages
 from ramify.server import logs
 
-NAMES = ("ramify", "uvicorn", "uvicorn.error", "uvicorn.access")
+NAMES = (None, "ramify", "uvicorn", "uvicorn.error", "uvicorn.access")
 SECRET = "my diary says: 7 * 8"
 
 
@@ -117,6 +117,20 @@ def test_uvicorn_speaks_through_it_and_its_access_lines_are_silent() -> None:
     logging.getLogger("uvicorn.error").info("Application startup complete.")
     logging.getLogger("uvicorn.access").critical("127.0.0.1 - GET /?secret")
     assert [line["message"] for line in lines(stream)] == ["Application startup complete."]
+
+
+@pytest.mark.parametrize("prompts", [False, True])
+def test_other_packages_speak_in_the_same_form(prompts: bool) -> None:
+    stream = io.StringIO()
+    logs.setup("json", "debug", prompts=prompts, stream=stream)
+    log = logging.getLogger("asyncio")
+    log.info("Using selector")
+    log.warning("socket.send() raised exception.")
+    log.error("Task was destroyed\ntask: %s", SECRET)
+    said = lines(stream)
+    assert [line["logger"] for line in said] == ["asyncio", "asyncio"]
+    assert said[0]["message"] == "socket.send() raised exception."
+    assert (SECRET in stream.getvalue()) == prompts
 
 
 def test_levels_and_failures() -> None:

@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
+from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 import ramify
 from ramify.core.ledger import DraftAccount, Ledger, ModelAccount
-from ramify.server.metrics import DEEPEST, REASONS, Metrics
+from ramify.server import gate
+from ramify.server.app import create_app
+from ramify.server.metrics import DEEPEST, REASONS, ROUTES, Metrics
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -132,6 +136,17 @@ def test_servers_do_not_share_counts_and_start_at_nought() -> None:
     assert all(value(two, "ramify_rejections_total", reason=reason) == 0 for reason in REASONS)
     assert value(two, "ramify_searches_total", method="beam") == 0
     assert value(two, "ramify_build_info", version=ramify.__version__) == 1
+
+
+def test_every_route_and_reason_of_the_server_is_known() -> None:
+    app = create_app(SimpleNamespace(lm=None, status=lambda: Moment(0, 0, {})))  # type: ignore[arg-type]
+    with TestClient(app) as client:
+        for path in ("/", "/playground/app.js"):
+            assert client.get(path).status_code == 200
+    counted = [dict(labels) for name, labels in scraped(app.state.metrics) if name == "ramify_http_requests_total"]
+    asked = {labels["route"] for labels in counted}
+    assert asked | app.openapi()["paths"].keys() == set(ROUTES)
+    assert set(gate.REASONS.values()) == set(REASONS)
 
 
 def test_threads_count_together_while_others_look() -> None:
