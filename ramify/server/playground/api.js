@@ -30,10 +30,14 @@ async function ask(path, key, options = {}) {
 /** The JSON at a path. Raises ServerError. */
 export const get = async (path, key) => (await ask(path, key)).json();
 
+const sent = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+/** The JSON that a path answers a body with. Raises ServerError. */
+export const post = async (path, body, key) => (await ask(path, key, sent(body))).json();
+
 /** Yields {event, data} with data parsed, until [DONE]. Raises ServerError, also for an error inside the stream. */
 export async function* stream(path, body, key, signal) {
-  const headers = { "content-type": "application/json" };
-  const answer = await ask(path, key, { method: "POST", headers, body: JSON.stringify(body), signal });
+  const answer = await ask(path, key, { ...sent(body), signal });
   let done = false;
   for await (const { event, data } of readEvents(answer.body)) {
     if (data === "[DONE]") {

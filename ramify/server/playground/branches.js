@@ -1,6 +1,7 @@
 // The tree of a run, from its events. Knows nothing of the page.
 //
-// A branch's text stands in pieces {text, drafted}; `inherited` counts the characters that it has from its parent.
+// A branch's text stands in steps {text, tokens, drafted, kept}, one for each that it took; of one that was cut through,
+// the first `kept` characters count. `inherited` counts the characters that it has from its parent.
 
 export class Branches {
   constructor() {
@@ -32,9 +33,9 @@ export class Branches {
   #born({ kind, branch: id, parent, at, text }) {
     const from = this.all.get(parent) ?? null;
     const start = kind === "fork" ? { at, text } : { at: 0, text: "" };
-    const found = upTo(from?.pieces ?? [], start.text);
-    const born = { id, parent: from, at: start.at, length: start.at, longest: start.at, pieces: found, inherited: start.text.length };
-    Object.assign(born, { score: null, reason: null, state: "running", cuts: [], drafted: [], version: 0 });
+    const steps = upTo(from?.steps ?? [], start.text);
+    const born = { id, parent: from, at: start.at, length: start.at, longest: start.at, steps, inherited: start.text.length };
+    Object.assign(born, { score: null, reason: null, state: "running", cuts: [], version: 0 });
     this.all.set(id, born);
     return born;
   }
@@ -44,14 +45,14 @@ export class Branches {
     this.tokens += tokens.length;
     if (tokens.length) branch.length = at;
     branch.longest = Math.max(branch.longest, branch.length);
-    for (const piece of split(text, drafted)) append(branch.pieces, piece);
+    branch.steps.push({ text, tokens, drafted, kept: text.length });
   }
 
   /** Cut back; whoever had ended goes on. What was cut away is kept, to be shown. */
   #rewind(branch, { at, text }) {
     branch.version += 1;
     branch.cuts.push({ from: at, to: branch.length, text: textOf(branch).slice(text.length) });
-    branch.pieces = upTo(branch.pieces, text);
+    branch.steps = upTo(branch.steps, text);
     branch.inherited = Math.min(branch.inherited, text.length);
     branch.at = Math.min(branch.at, at);
     Object.assign(branch, { length: at, state: "running", reason: null });
@@ -96,42 +97,55 @@ export class Branches {
   }
 }
 
-export const textOf = (branch) => branch.pieces.map((piece) => piece.text).join("");
+export const textOf = (branch) => branch.steps.map(({ text, kept }) => text.slice(0, kept)).join("");
 
-/** A branch's pieces, those from its parent marked as inherited. */
-export function told(branch) {
-  let left = branch.inherited;
-  return branch.pieces.flatMap(({ text, drafted }) => {
-    const [old, own] = [text.slice(0, left), text.slice(left)];
-    left -= old.length;
-    return [{ text: old, drafted, inherited: true }, { text: own, drafted, inherited: false }].filter((piece) => piece.text);
-  });
-}
-
-function append(pieces, piece) {
-  const last = pieces.at(-1);
-  if (last?.drafted === piece.drafted) last.text += piece.text;
-  else if (piece.text) pieces.push({ ...piece });
-}
-
-/** The beginning of some pieces that is `text`; if it is not their beginning, the text alone. */
-function upTo(pieces, text) {
+/** A branch's text as pieces {text, drafted, inherited}. `words` is a Map of tokens' texts, as far as they are known. */
+export function pieces(branch, words) {
   const found = [];
-  let left = text;
-  for (const piece of pieces) {
-    const part = piece.text.slice(0, left.length);
-    if (!left.startsWith(part)) return [{ text, drafted: false }];
-    if (part) found.push({ text: part, drafted: piece.drafted });
-    left = left.slice(part.length);
+  let left = branch.inherited;
+  for (const step of branch.steps) {
+    for (const { text, drafted } of split(step, words)) {
+      for (const [part, inherited] of [[text.slice(0, left), true], [text.slice(left), false]]) {
+        const last = found.at(-1);
+        if (last?.drafted === drafted && last.inherited === inherited) last.text += part;
+        else if (part) found.push({ text: part, drafted, inherited });
+      }
+      left = Math.max(0, left - text.length);
+    }
   }
-  if (left) append(found, { text: left, drafted: false });
   return found;
 }
 
-/** The text of some tokens, where the draft was right and where not. Tokens of one step come as one text: while it
- * grows, each is taken to be as long as the others. */
-function split(text, drafted) {
-  const end = (place) => Math.round(((place + 1) * text.length) / drafted.length);
-  if (!drafted.length) return [{ text, drafted: false }];
-  return drafted.map((right, place) => ({ text: text.slice(place ? end(place - 1) : 0, end(place)), drafted: right }));
+/** Steps whose text is not right throughout or wrong throughout: where in it the draft was right depends on its tokens. */
+export const mixed = ({ drafted }) => drafted.some(Boolean) && !drafted.every(Boolean);
+
+/** The first of some steps, as far as `text` goes; if it is not their beginning, the text alone. */
+function upTo(steps, text) {
+  const found = [];
+  let left = text;
+  for (const step of steps) {
+    if (!left) break;
+    const kept = Math.min(step.kept, left.length);
+    if (!left.startsWith(step.text.slice(0, kept))) return [{ text, tokens: [], drafted: [], kept: text.length }];
+    found.push({ ...step, kept });
+    left = left.slice(kept);
+  }
+  if (left) found.push({ text: left, tokens: [], drafted: [], kept: left.length });
+  return found;
+}
+
+/** A step's text where the draft was right and where not. Several tokens come as one text: until the texts of all are
+ * known, each is taken to be as long as the others. */
+function split(step, words) {
+  const { text, tokens, drafted, kept } = step;
+  if (!mixed(step)) return [{ text: text.slice(0, kept), drafted: Boolean(drafted[0]) }];
+  const own = tokens.map((token) => words.get(token));
+  const exact = own.every((word) => word !== undefined) && own.join("").startsWith(text); // behind it: an end token's name
+  let start = 0;
+  return drafted.map((right, place) => {
+    const end = exact ? start + own[place].length : Math.round(((place + 1) * text.length) / drafted.length);
+    const part = text.slice(start, Math.min(end, kept));
+    start = end;
+    return { text: part, drafted: right };
+  });
 }

@@ -1,12 +1,13 @@
 // One run of one method, from the request to the tables: a column of its own.
 
 import { ServerError, stream } from "./api.js";
-import { Branches, textOf, told } from "./branches.js";
+import { Branches, pieces, textOf } from "./branches.js";
 import { count, el, fill, flops, plural, score, seconds, share } from "./dom.js";
 import { live, textIn } from "./request.js";
 import { asCurl, asPython, copy } from "./share.js";
 import { candidates, ledger } from "./tables.js";
 import { TreeView, describe } from "./tree.js";
+import { learn, words } from "./words.js";
 
 export class Run {
   /** `wish` is {path, body}; `heard()` is called as it goes. */
@@ -93,11 +94,19 @@ export class Run {
     const facts = [["tokens", count(account.generated_tokens)], ["compute", flops(account.flops)], ["time", seconds(account.seconds)]];
     if (all[best]?.score !== null && all[best]?.score !== undefined) facts.push(["score", score(all[best].score)]);
     this.figures.append(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-    if (account.drafted) this.#drafts(account);
+    if (account.drafted) {
+      this.#drafts(account);
+      learn(this.branches.leader(), this.key).then(() => this.#again());
+    }
     this.tables.replaceChildren(
       el("details", { open: this.alone && all.length > 1 }, el("summary", {}, plural(all.length, "candidate")), candidates(this.search)),
       el("details", { open: this.alone }, el("summary", {}, "Ledger"), ledger(account)),
     );
+  }
+
+  #again() {
+    this.branches.version += 1;
+    this.#draw();
   }
 
   #drafts({ drafted, accepted }) {
@@ -117,7 +126,7 @@ export class Run {
     requestAnimationFrame(() => {
       this.waiting = false;
       const leader = this.branches.leader();
-      const shown = leader ? leader.pieces : [];
+      const shown = leader ? pieces(leader, words).map((piece) => ({ ...piece, inherited: false })) : [];
       const chosen = this.state === "running" ? "" : this.text;
       const same = !chosen || (leader && textOf(leader) === chosen);
       const key = `${this.branches.version} ${this.state}`;
@@ -135,7 +144,7 @@ export class Run {
     if (key === this.pointed) return;
     this.pointed = key;
     const text = el("div", { className: "text" });
-    fill(text, trimmed(told(branch)));
+    fill(text, trimmed(pieces(branch, words)));
     for (const cut of branch.cuts) text.append(el("del", { title: `rewound from token ${cut.to} to ${cut.from}` }, cut.text));
     this.detail.hidden = false;
     this.detail.replaceChildren(el("p", {}, describe(branch, this.branches.best === branch)), text);

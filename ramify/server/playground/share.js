@@ -72,7 +72,7 @@ export async function copy(text, button) {
     box.select();
     return;
   }
-  const label = button.textContent;
+  button.dataset.label ??= button.textContent; // pressed twice, it still knows its own
   button.textContent = "Copied";
-  setTimeout(() => (button.textContent = label), 1500);
+  setTimeout(() => (button.textContent = button.dataset.label), 1500);
 }
