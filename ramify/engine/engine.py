@@ -143,10 +143,9 @@ class Engine:
         first = self._next_id + 1
         try:
             children = [self._child(branch) for _ in range(n)]
-            if temperature is not None:
-                for child in children:
-                    child.sampling = replace(child.sampling, temperature=temperature)
-                    child.rule = replace(child.rule, temperature=temperature)
+            for child in children if temperature is not None else ():
+                child.sampling = replace(child.sampling, temperature=temperature)
+                child.rule = replace(child.rule, temperature=temperature)
             return children
         except BaseException:
             self.drop([b for b in self.branches.values() if b.id >= first])
@@ -202,13 +201,12 @@ class Engine:
         Args:
             pages: count against this many pages for these branches together, instead of against the whole pool.
         """
-        live, free = self._live(branches), self.target.book.free
-        if pages is not None:
-            free = pages - self.target.book.unique_pages(b.id for b in branches)
+        live, book = self._live(branches), self.target.book
+        free = book.free if pages is None else pages - book.unique_pages(b.id for b in branches)
         low, high = 0, max((b.max_length - len(b.tokens) for b in live), default=0)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self.target.book.needed(self._demands(live, middle)) <= free
+            fits = book.needed(self._demands(live, middle)) <= free
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 

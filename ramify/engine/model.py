@@ -330,14 +330,8 @@ class Model:
             if (watcher := self.readings[branch.id].watcher) is not None:
                 watcher(start, hidden_RD[end - count : end])
             if self.scores == "logprob":
-                keep_logprobs(
-                    self.runner,
-                    self._account(branch),
-                    self.readings[branch.id],
-                    branch,
-                    start,
-                    hidden_RD[end - count : end],
-                )
+                mine, rows_nD = self.readings[branch.id], hidden_RD[end - count : end]
+                keep_logprobs(self.runner, self._account(branch), mine, branch, start, rows_nD)
             self._note(branch, start, count, last_D)
             if branch.bookmarks:
                 rows = hidden_RD[end - count : end].clone()

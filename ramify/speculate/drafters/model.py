@@ -27,6 +27,8 @@ SHORT = 8  # tokens that are read one by one on the way
 class ModelDrafter:
     """Drafts with a model of the target's vocabulary.
 
+    A prompt is read in chunks, one a step; there are no drafts behind it before it was read.
+
     Args:
         row_budget: most rows that it reads in one pass when it catches up.
         vocab_size: the target's, where one of the two is padded.
@@ -50,13 +52,14 @@ class ModelDrafter:
         for order in self._readable(orders):
             self._rewind(order.branch)
         rolling, others = self._ways(orders)
-        while late := [o.branch for o in rolling if self._lacks(o.branch) > SHORT]:
+        if late := [o.branch for o in rolling if self._lacks(o.branch) > SHORT]:
             self.model.catch_up(late, self.row_budget, leave=1)
-        self._catch_up([o.branch for o in others if self._lacks(o.branch) > SHORT])
+        if late := [o.branch for o in others if self._lacks(o.branch) > SHORT]:
+            self.model.catch_up(late, self.row_budget)
 
     def propose(self, orders: Sequence[Order]) -> Mapping[int, TokenTree]:
         """One pass of the model a level, or none; branches that it cannot read so far get nothing."""
-        rolling, others = self._ways(orders)
+        rolling, others = ([o for o in some if self._lacks(o.branch) <= SHORT] for some in self._ways(orders))
         self._catch_up([o.branch for o in others])
         try:
             trees = grow_together(others, self._laws)
