@@ -124,10 +124,11 @@ def wandering(seed: int, depth: int = 0) -> Search[Selection]:
     return Selection(Ended.of(everyone[0]), tuple(map(Ended.of, everyone)), ({"notes": notes},))
 
 
-def submit(driver: Driver, seed: int) -> Session:
+def submit(driver: Driver, seed: int, **options: Any) -> Session:
     dice = random.Random(-seed)
     reserve, tokens = dice.choice((0, 0, 15, 20)), dice.choice((None, None, 7, 20))
-    return driver.submit(wandering(seed), reward=dice.choice(REWARDS), budget=Budget(tokens=tokens), reserve=reserve)
+    budget = Budget(tokens=tokens)
+    return driver.submit(wandering(seed), reward=dice.choice(REWARDS), budget=budget, reserve=reserve, **options)
 
 
 @pytest.mark.parametrize(("page_size", "part"), list(product((1, 2, 3, 4), range(3))))
