@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ramify import __version__
-from ramify.api import SCORED_TEXTS, Service, methods
+from ramify.api import BUILTIN_MODELS, SCORED_TEXTS, Service, Tokenizer, methods
 from ramify.core.errors import RamifyError, UnknownName
 from ramify.core.registry import lookup, names
 from ramify.core.strict import keyword_options
@@ -153,7 +153,7 @@ def _reading(app: FastAPI, calls: Calls) -> None:
 
 def _about(app: FastAPI, calls: Calls) -> None:
     """The routes that say what there is."""
-    settings = calls.settings
+    settings, offered = calls.settings, _model_names(calls)
 
     @app.get("/healthz", tags=["ramify"])
     async def healthz() -> Response:
@@ -171,12 +171,12 @@ def _about(app: FastAPI, calls: Calls) -> None:
     @app.get("/v1/models", tags=["OpenAI"])
     async def models() -> Response:
         """The model, and each search that its name may carry."""
-        return JSONResponse({"object": "list", "data": [_model(calls, name) for name in _model_names(settings)]})
+        return JSONResponse({"object": "list", "data": [_model(calls, name) for name in offered]})
 
     @app.get("/v1/models/{model}", tags=["OpenAI"])
     async def model(model: str) -> Response:
         """One of them."""
-        if model not in _model_names(settings):
+        if model not in offered:
             raise Refused(404, f"model: unknown {model!r}", param="model", code="model_not_found")
         return JSONResponse(_model(calls, model))
 
@@ -214,8 +214,16 @@ def _option(parameter: Parameter) -> dict[str, Any]:
     return {"default": default, "type": kind}
 
 
-def _model_names(settings: Settings) -> list[str]:
-    return [settings.model, *(f"{settings.model}:{method.name}" for method in methods())]
+def _model_names(calls: Calls) -> list[str]:
+    """The model, and behind its name every search whose defaults speak its tokens."""
+    settings = calls.settings
+    foreign = calls.lm.tokenizer.disagreement(Tokenizer.load(BUILTIN_MODELS["draft"])) is not None
+    known = [
+        method.name
+        for method in methods()
+        if not foreign or not (method.models or (method.uses_reward and settings.reward.startswith("builtin")))
+    ]
+    return [settings.model, *(f"{settings.model}:{name}" for name in known)]
 
 
 def _model(calls: Calls, name: str) -> dict[str, Any]:

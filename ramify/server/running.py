@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from ramify.api import LM, Service, Speculate, load
+from ramify.api import BUILTIN_REWARDS, LM, Service, Speculate, Tokenizer, load
 from ramify.core.errors import BadInput, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
@@ -82,7 +82,14 @@ def serve(
     lm = load(model, speculate=speculate, known={**(known or {}), **(rewards or {})}, **options)
     for reward in settings.rewards:
         lm.reward(reward)
+    settings = replace(settings, reward=_usual_reward(lm, settings))
     asyncio.run(_run(lm, settings, host, port, say))
+
+
+def _usual_reward(lm: LM, settings: Settings) -> str:
+    """What a search named behind the model's name is scored by: the first reward given, or what fits the model."""
+    fits = lm.tokenizer.disagreement(Tokenizer.load(BUILTIN_REWARDS["builtin-prm"])) is None
+    return settings.rewards[0] if settings.rewards else "builtin-prm" if fits else "logprob"
 
 
 async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
