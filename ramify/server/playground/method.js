@@ -80,7 +80,7 @@ export class MethodCard {
     this.#choose();
     if (reward !== undefined) this.reward.value = reward;
     this.guide.value = guide;
-    for (const field of this.options) if (field.name in options) field.value = options[field.name];
+    for (const field of this.options) if (Object.hasOwn(Object(options), field.name)) field.value = options[field.name];
     this.changed();
   }
 

@@ -86,8 +86,8 @@ export class Settings {
 
   /** Sets what `wish` (what `read` once gave, perhaps out of a link) says; leaves out what does not fit. */
   write(wish) {
-    if (wish.mode in this.mode.inputs && !this.mode.inputs[wish.mode].disabled) this.mode.value = wish.mode;
-    const sides = Array.isArray(wish.sides) ? wish.sides.slice(0, 2) : [];
+    if (Object.hasOwn(this.mode.inputs, wish.mode) && !this.mode.inputs[wish.mode].disabled) this.mode.value = wish.mode;
+    const sides = Array.isArray(wish.sides) ? wish.sides.slice(0, 2).map(Object) : [];
     sides.forEach((side, place) => (this.cards[place].value = side));
     this.compare.value = sides.length > 1;
     for (const field of this.sampling) field.value = wish.sampling ? wish.sampling[field.param] : field.fallback;
