@@ -1,6 +1,6 @@
 """ramify: an inference engine for open language models in which generation branches."""
 
-from ramify.api import LM, Handle, Speculate, Steering, advance_together, coverage, load, methods, plan
+from ramify.api import LM, Handle, Speculate, Steering, advance_together, connect, coverage, load, methods, plan
 from ramify.core.errors import RamifyError
 from ramify.core.results import Candidate, Result
 from ramify.core.sampling import Sampling
@@ -19,6 +19,7 @@ __all__ = [
     "Speculate",
     "Steering",
     "advance_together",
+    "connect",
     "coverage",
     "load",
     "methods",

@@ -5,6 +5,7 @@ from ramify.api.handle import Handle, advance_together
 from ramify.api.live import Service, Status, Ticket
 from ramify.api.lm import LM, load
 from ramify.api.planning import coverage, plan
+from ramify.api.remote import Remote, connect
 from ramify.api.services import (
     architectures,
     bench,
@@ -34,6 +35,7 @@ __all__ = [
     "Advice",
     "Estimate",
     "Handle",
+    "Remote",
     "Service",
     "Speculate",
     "Status",
@@ -44,6 +46,7 @@ __all__ = [
     "advise",
     "architectures",
     "bench",
+    "connect",
     "coverage",
     "is_right",
     "load",

@@ -42,6 +42,7 @@ class Advancing:
         goals = {b: _goal(b, until, room) for b in branches if not b.done}
         self._refuse_going_on(goals, until)
         starts = {b: len(b.tokens) for b in goals}
+        await self._count_prompts(goals)
         markers = until.texts if isinstance(until, Marker) else ()
         met = set[Branch]()
         while open_ := [b for b in goals if not b.done and b not in met and len(b.tokens) < goals[b]]:
@@ -69,10 +70,16 @@ class Advancing:
         for branch in branches:
             chat = self.books.written[branch.id].source.wire == "chat" and not able.continues
             if chat and (branch.num_generated or not isinstance(until, Finish)):
-                remedy = (
-                    "It does not go on from an unfinished answer. Give a text as prompt, or declare continues."
-                )
+                remedy = "It does not go on from an unfinished answer. Give a text as prompt, or declare continues."
                 raise Incompatible("a chat written step by step", f"this server ({able.kind})", remedy)
+
+    async def _count_prompts(self, branches: Iterable[Branch]) -> None:
+        """Of a server whose streams count nothing, asked beside them, where it can be."""
+        for branch in branches:
+            source = self.books.written[branch.id].source
+            uncounted = source.wire != "ids" and not self.server.able.stream_usage
+            if uncounted and not self.books.is_noted(source):
+                self.books.note_prompt(source, await self.server.count(source, self.books.ledger.server))
 
     def _batches(self, asked: dict[Branch, int], stepwise: bool) -> list[tuple[list[Branch], int]]:
         """Branches that one request may draw for, and for how many tokens."""
@@ -96,8 +103,16 @@ class Advancing:
         written = self.books.written[first.id]
         if markers or self.purse.deadline is not None:
             seconds = self.purse.seconds
+            standing = self.books.standing(first)
             reading = self.server.read(
-                first, written.source, written.text, asked, account, markers=markers, seconds=seconds
+                first,
+                written.source,
+                written.text,
+                asked,
+                account,
+                markers=markers,
+                seconds=seconds,
+                standing=standing,
             )
             drawn = [await reading]
         else:

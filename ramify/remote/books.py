@@ -59,7 +59,7 @@ class Books:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.words = ledger, Words()
         self.written: dict[int, Written] = {}
-        self._noted = set[int]()
+        self._noted: dict[int, int] = {}
         self.tree: dict[int, Node] = {}
         self._born = self._opened = 0
 
@@ -93,10 +93,20 @@ class Books:
         return root
 
     def note_prompt(self, source: Source, tokens: int) -> None:
-        """A prompt of so many tokens, by the server's count, was read for the first time."""
+        """A prompt has so many tokens, by the server's count; it is billed once."""
         if id(source) not in self._noted:
-            self._noted.add(id(source))
+            self._noted[id(source)] = tokens
             self.ledger.prompt_tokens += tokens
+
+    def is_noted(self, source: Source) -> bool:
+        """Whether a prompt's tokens were counted."""
+        return id(source) in self._noted
+
+    def standing(self, branch: Branch) -> int:
+        """Tokens that the server reads before it goes on with a branch, as far as they were counted."""
+        source = self.written[branch.id].source
+        prompt = branch.num_prompt if source.wire == "ids" else self._noted.get(id(source), 0)
+        return prompt + branch.num_generated
 
     def fork(self, branch: Branch, n: int, temperature: float | None) -> list[Branch]:
         """n branches that go on from where one stands, each with randomness of its own.

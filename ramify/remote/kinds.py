@@ -18,12 +18,14 @@ class Kind:
     fields      a field of `Sampling` -> what the server calls it
     all_k       the value of its top_k that keeps every token
     owner       what its /v1/models says in "owned_by"
+    counter     path, question and answer of a route that counts a text's tokens
     """
 
     name: str
     owner: str
     fields: Mapping[str, str]
     all_k: int = 0
+    counter: tuple[str, str, str] | None = None
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -40,7 +42,7 @@ KINDS = {
         Kind("vllm", "vllm", _VLLM, -1),
         Kind("sglang", "sglang", _same(*_SHAPE, "repetition_penalty", "ignore_eos", "stop_token_ids"), -1),
         Kind("llama.cpp", "llamacpp", _LLAMA | _same("ignore_eos")),
-        Kind("llama-cpp-python", "me", _LLAMA),
+        Kind("llama-cpp-python", "me", _LLAMA, counter=("../extras/tokenize/count", "input", "count")),
         Kind("openai", "", {}),
     )
 }

@@ -11,6 +11,7 @@ from ramify.core.types import Branch
 from ramify.remote.answers import Drawn, Usage, read_answer, read_usage
 from ramify.remote.calls import Caller, Failed
 from ramify.remote.capabilities import Capabilities
+from ramify.remote.kinds import kind_of
 from ramify.remote.reading import Reading, cut_behind, meets
 from ramify.remote.requests import PATHS, Source, body_of
 
@@ -54,8 +55,12 @@ class Server:
         *,
         markers: Sequence[str] = (),
         seconds: float | None = None,
+        standing: int = 0,
     ) -> Drawn:
         """`asked` more tokens of a branch, as far as a marker or the time lets them.
+
+        Args:
+            standing: tokens that the server reads first, for the bill, where it does not say.
 
         Raises:
             RemoteError: see `Caller`. Incompatible: the server neither streams nor says where its tokens end.
@@ -80,7 +85,7 @@ class Server:
         drawn.cut = cut and drawn.finish is None
         if source.wire == "ids" and drawn.met:
             drawn = await self._settled(drawn, markers, bool(branch.sampling.stop), account)
-        self._bill(account, drawn.usage, [drawn])
+        self._bill(account, drawn.usage, [drawn], standing)
         return drawn
 
     async def _cut(
@@ -120,6 +125,19 @@ class Server:
 
         return await self.caller.post("../tokenize", {"model": self.able.model, **told}, account, read)
 
+    async def count(self, source: Source, account: ServerAccount) -> int:
+        """Tokens of a text prompt by the server's own route for that; 0 where it has none."""
+        counter = kind_of(self.able.kind).counter
+        if counter is None or source.wire != "text":
+            return 0
+        path, question, counted = counter
+
+        def read(answer: Any) -> int:
+            count = answer.get(counted) if isinstance(answer, Mapping) else None
+            return count if isinstance(count, int) else 0
+
+        return await self.caller.post(path, {question: source.text}, account, read)
+
     async def detokenize(self, ids: Sequence[int], account: ServerAccount) -> str:
         """The text of token ids."""
 
@@ -148,10 +166,10 @@ class Server:
         body = {"model": reward, "prompt": prompt, "completions": list(texts)}
         return await self.caller.post("score", body, account, read)
 
-    def _bill(self, account: ServerAccount, usage: Usage | None, drawn: Sequence[Drawn]) -> None:
+    def _bill(self, account: ServerAccount, usage: Usage | None, drawn: Sequence[Drawn], standing: int = 0) -> None:
         """By the server's count; where it gives none, what was seen."""
         seen = sum(count for each in drawn for count, _ in each.segments(1 << 30))
-        usage = usage or Usage(0, seen)
+        usage = usage or Usage(standing, seen)
         account.prompt_tokens += usage.prompt
         account.cached_tokens += usage.cached
         account.completion_tokens += usage.completion
