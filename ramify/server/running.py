@@ -1,6 +1,7 @@
 """`ramify serve`, from options to a server that listens, and to its end."""
 
 import asyncio
+import logging
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import uvicorn
 
 from ramify.api import BUILTIN_REWARDS, LM, Service, Speculate, Tokenizer, load
-from ramify.core.errors import BadInput, UnknownName
+from ramify.core.errors import BadInput, BooksUnbalanced, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
 from ramify.server.app import create_app
@@ -20,6 +21,7 @@ from ramify.server.logdb import LogDb
 from ramify.server.settings import Limits, Settings
 
 HOME = ("127.0.0.1", "localhost", "::1")
+log = logging.getLogger("ramify.server")
 MARGIN = 5.0  # seconds beyond the grace in which streams say that they end
 
 
@@ -83,6 +85,9 @@ def serve(
     for reward in settings.rewards:
         lm.reward(reward)
     settings = replace(settings, reward=_usual_reward(lm, settings))
+    say("warming up (kernels are compiled once a machine)")
+    lm.search([lm.tokenizer.begin_id or 0], "best-of-n", n=2, reward=settings.reward, max_tokens=3, ignore_eos=True)
+    lm.forget_prefixes()
     asyncio.run(_run(lm, settings, host, port, say))
 
 
@@ -107,6 +112,22 @@ async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[
         await Server(config, service, settings.grace).serve()
     finally:
         service.close()
+    _audit(lm)
+
+
+def _audit(lm: LM) -> None:
+    """Once nobody is served: the books balance, and without the prefix tree nobody holds a page.
+
+    Raises:
+        BooksUnbalanced: they do not.
+    """
+    lm.check()
+    pools = [model.book.pool for model in lm.engine.models]
+    kept = sum(pool.num_pages - pool.num_free for pool in pools)
+    lm.forget_prefixes()
+    if left := sum(pool.num_pages - pool.num_free for pool in pools):
+        raise BooksUnbalanced(f"{left} pages are held for nobody")
+    log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
 
 
 def limits_of(wishes: Sequence[str]) -> Limits:
