@@ -50,5 +50,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "ramify: installing the development tools"
-	@$(PIP) -e '.[dev,plots]'
+	@$(PIP) -e '.[dev,plots,server]'
 	@touch $@
