@@ -17,26 +17,52 @@ ACCESS, WATCH = "Who may come in", "What is written down"
 KEY = "Asked of every request but /healthz; repeatable: each key has its own part of the prefix cache."
 
 
+Name = Annotated[str | None, typer.Option(help="What clients call the model.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.", rich_help_panel=ACCESS)]
+Port = Annotated[int, typer.Option(help="Port to listen on.", rich_help_panel=ACCESS)]
+ApiKey = Annotated[
+    list[str] | None, typer.Option(help=f"{KEY} Also RAMIFY_API_KEY.", rich_help_panel=ACCESS, show_default=False)
+]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Change a cap; see --print-limits.", rich_help_panel=ACCESS),
+]
+Reward = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FOLDER", help="A reward model that requests may name; repeatable."),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=FOLDER", help="A model that guides, judges and methods may name; repeatable."),
+]
+RowBudget = Annotated[int, typer.Option(help="Most tokens read in one step.", rich_help_panel=options.PANEL)]
+Grace = Annotated[float, typer.Option(help="Seconds that running requests have to end after SIGTERM.")]
+LogFormat = Annotated[
+    Literal["auto", "json", "text"], typer.Option(help="auto: text on a terminal.", rich_help_panel=WATCH)
+]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning, error.", rich_help_panel=WATCH)]
+LogDb = Annotated[Path | None, typer.Option(help="SQLite file that every call is written to.", rich_help_panel=WATCH)]
+LogPrompts = Annotated[
+    bool, typer.Option("--log-prompts", metavar="", help="Let the log hold texts.", rich_help_panel=WATCH)
+]
+PrintLimits = Annotated[
+    bool, typer.Option("--print-limits", metavar="", help="Print every cap, and stop.", rich_help_panel=ACCESS)
+]
+PrintDashboard = Annotated[
+    bool,
+    typer.Option("--print-dashboard", metavar="", help="Print a Grafana dashboard, and stop.", rich_help_panel=WATCH),
+]
+
+
 def serve(
     model: options.Model = "builtin",
-    name: Annotated[str | None, typer.Option(help="What clients call the model.")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.", rich_help_panel=ACCESS)] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", rich_help_panel=ACCESS)] = 8000,
-    api_key: Annotated[
-        list[str] | None, typer.Option(help=f"{KEY} Also RAMIFY_API_KEY.", rich_help_panel=ACCESS, show_default=False)
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change a cap; see --print-limits.", rich_help_panel=ACCESS),
-    ] = None,
-    reward: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FOLDER", help="A reward model that requests may name; repeatable."),
-    ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FOLDER", help="A model that guides, judges and methods may name; repeatable."),
-    ] = None,
+    name: Name = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    api_key: ApiKey = None,
+    limit: Limit = None,
+    reward: Reward = None,
+    also: Also = None,
     draft: options.Draft = None,
     verifier: options.Verifier = None,
     shape: options.Shape = None,
@@ -47,27 +73,14 @@ def serve(
     dtype: options.Dtype = "auto",
     device: options.Device = "auto",
     kv_gib: options.KvGib = 0.5,
-    row_budget: Annotated[int, typer.Option(help="Most tokens read in one step.", rich_help_panel=options.PANEL)] = 512,
-    grace: Annotated[float, typer.Option(help="Seconds that running requests have to end after SIGTERM.")] = 30.0,
-    log_format: Annotated[
-        Literal["auto", "json", "text"], typer.Option(help="auto: text on a terminal.", rich_help_panel=WATCH)
-    ] = "auto",
-    log_level: Annotated[str, typer.Option(help="debug, info, warning, error.", rich_help_panel=WATCH)] = "info",
-    log_db: Annotated[
-        Path | None, typer.Option(help="SQLite file that every call is written to.", rich_help_panel=WATCH)
-    ] = None,
-    log_prompts: Annotated[
-        bool, typer.Option("--log-prompts", metavar="", help="Let the log hold texts.", rich_help_panel=WATCH)
-    ] = False,
-    print_limits: Annotated[
-        bool, typer.Option("--print-limits", metavar="", help="Print every cap, and stop.", rich_help_panel=ACCESS)
-    ] = False,
-    print_dashboard: Annotated[
-        bool,
-        typer.Option(
-            "--print-dashboard", metavar="", help="Print a Grafana dashboard, and stop.", rich_help_panel=WATCH
-        ),
-    ] = False,
+    row_budget: RowBudget = 512,
+    grace: Grace = 30.0,
+    log_format: LogFormat = "auto",
+    log_level: LogLevel = "info",
+    log_db: LogDb = None,
+    log_prompts: LogPrompts = False,
+    print_limits: PrintLimits = False,
+    print_dashboard: PrintDashboard = False,
 ) -> None:
     """Serve a model over HTTP: OpenAI's interface, every search as one more field, a page to play with.
 

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from ramify import __version__
@@ -50,6 +50,9 @@ SAYS = {
 ANSWERS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorAnswer, "description": text} for code, text in SAYS.items()
 }
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer; with `stream` its pieces.", "content": {"text/event-stream": {}}}
+}
 REWARDS = ("builtin-prm", "builtin-orm", "builtin-dpo", "logprob", "judge")
 BUDGET = ("tokens", "reward_tokens", "draft_tokens", "flops", "seconds", "pages")
 CREATED = 1_700_000_000
@@ -88,13 +91,13 @@ def create_app(service: Service, settings: Settings | None = None, *, logdb: Log
 def _writing(app: FastAPI, calls: Calls) -> None:
     """The routes that draw."""
 
-    @app.post("/v1/completions", tags=["OpenAI"])
+    @app.post("/v1/completions", tags=["OpenAI"], responses=STREAMED)
     async def completions(request: Request, body: CompletionRequest) -> Response:
         """Continue one prompt or several; a search if `search` or the model's name asks for one."""
         request.state.asked = body.model_dump(exclude_none=True)
         return await calls.complete(request, of_completion(body, calls.settings, calls.lm))
 
-    @app.post("/v1/chat/completions", tags=["OpenAI"])
+    @app.post("/v1/chat/completions", tags=["OpenAI"], responses=STREAMED)
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         """Answer a chat, rendered by the model's own template."""
         request.state.asked = body.model_dump(exclude_none=True)
@@ -162,7 +165,7 @@ def _about(app: FastAPI, calls: Calls) -> None:
             raise Refused(503, "the engine has stopped", code="closing")
         return JSONResponse({"status": "ok", "version": __version__})
 
-    @app.get("/metrics", tags=["ramify"])
+    @app.get("/metrics", tags=["ramify"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """For Prometheus."""
         body, kind = app.state.metrics.render()

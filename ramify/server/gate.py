@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+HOME = ("127.0.0.1", "localhost", "::1")
 OPEN = ("/healthz",)  # no key is asked for here
 IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,128}")
 CHALLENGE = 'Bearer, Basic realm="ramify"'
@@ -75,6 +76,8 @@ class Gate:
 
     def _admit(self, scope: Scope, headers: dict[str, bytes]) -> None:
         """Check the key, and note whose part of the prefix cache the request may use."""
+        if self.settings.local and not _is_home(headers.get("host", b"")):
+            raise Refused(400, "host: this server is for this machine alone", param="host", code="foreign_host")
         key = _given(headers.get("authorization", b""))
         known = [hmac.compare_digest(key, mine) for mine in self._keys]  # all of them, however early one fits
         if self._keys and scope["path"] not in OPEN and not any(known):
@@ -125,6 +128,13 @@ class Gate:
         if status >= 400 and status != 500 and status != 499:
             self.metrics.rejection(REASONS.get(status, OTHER))
         logs.access(route=route, verb=scope["method"], status=status, seconds=seconds, **noted)
+
+
+def _is_home(host: bytes) -> bool:
+    """Whether a Host header names this machine, whatever the port: a page of another name may not speak to it."""
+    name = host.decode("latin-1").strip().lower()
+    name = name.partition("]")[0].lstrip("[") if name.startswith("[") else name.partition(":")[0]
+    return name in HOME
 
 
 def _given(header: bytes) -> bytes:

@@ -17,12 +17,12 @@ from ramify.core.errors import BadInput, BooksUnbalanced, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
 from ramify.server.app import create_app
+from ramify.server.gate import HOME
 from ramify.server.logdb import LogDb
 from ramify.server.settings import Limits, Settings
 
-HOME = ("127.0.0.1", "localhost", "::1")
-log = logging.getLogger("ramify.server")
 MARGIN = 5.0  # seconds beyond the grace in which streams say that they end
+log = logging.getLogger("ramify.server")
 
 
 class Server(uvicorn.Server):
@@ -77,6 +77,7 @@ def serve(
         draft=None if speculate is None else str(speculate.draft),
         log_db=log_db,
         log_prompts=log_prompts,
+        local=host in HOME,
         grace=grace,
     )
     logs.setup(log_format, log_level, prompts=log_prompts)

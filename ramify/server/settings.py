@@ -39,6 +39,7 @@ class Settings:
         api_keys: whoever gives one of these is let in; nobody has to if there are none.
         reward: what searches named in a model's suffix are scored by.
         rewards: names that are offered beside the built-in ones.
+        local: it listens to this machine alone; then pages of other names are kept out (DNS rebinding).
         grace: seconds that running requests have to end when the server stops.
         log_prompts: write prompts and texts to the log.
     """
@@ -52,6 +53,7 @@ class Settings:
     draft: str | None = None
     log_db: Path | None = None
     log_prompts: bool = False
+    local: bool = False
     grace: float = 30.0
 
     @property

@@ -30,7 +30,11 @@ async function ask(path, key, options = {}) {
 /** The JSON at a path. Raises ServerError. */
 export const get = async (path, key) => (await ask(path, key)).json();
 
-const sent = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+const sent = (body) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
 
 /** The JSON that a path answers a body with. Raises ServerError. */
 export const post = async (path, body, key) => (await ask(path, key, sent(body))).json();

@@ -1,24 +1,30 @@
 // The page: starts up, sends, stops, keeps the conversation.
 
 import { ServerError, get } from "./api.js";
-import { el } from "./dom.js";
+import { at, el } from "./dom.js";
+import { askKey, closeDoor, door, key } from "./door.js";
+import { fit, promptBox, wrongPrompt } from "./prompt.js";
 import { request } from "./request.js";
 import { Run, inWords } from "./run.js";
 import { Settings } from "./settings.js";
 import { asCurl, asLink, asPython, copy, fromLink } from "./share.js";
 import { summary } from "./tables.js";
 
-const at = (id) => document.getElementById(id);
 const PHONE = matchMedia("(max-width: 860px)");
 const EXAMPLES = [
   ["Draw eight, keep the best", [{ method: "best-of-n", options: { n: 8 } }]],
   ["Search step by step", [{ method: "beam", options: { n: 8 } }]],
-  ["Two methods side by side", [{ method: "best-of-n", options: { n: 8 } }, { method: "speculative-rejection", options: { n: 8 } }]],
+  [
+    "Two methods side by side",
+    [
+      { method: "best-of-n", options: { n: 8 } },
+      { method: "speculative-rejection", options: { n: 8 } },
+    ],
+  ],
 ];
 const PROMPT = at("try").querySelector("code").textContent;
 
 const state = { settings: null, turns: [], running: null, spoken: 0 };
-const key = () => sessionStorage.getItem("ramify-key") ?? "";
 
 async function start() {
   at("banner").hidden = true;
@@ -28,7 +34,12 @@ async function start() {
     at("model").replaceChildren(...whole.map(({ id }) => el("option", { value: id }, id)));
     at("model").disabled = whole.length < 2;
     const choose = () => {
-      state.settings = new Settings(at("settings"), catalogue, whole.find(({ id }) => id === at("model").value), changed);
+      state.settings = new Settings(
+        at("settings"),
+        catalogue,
+        whole.find(({ id }) => id === at("model").value),
+        changed,
+      );
       at("settings").append(sharing());
       const wish = fromLink(location.hash);
       if (wish) take(wish);
@@ -37,7 +48,7 @@ async function start() {
     at("model").onchange = choose;
     choose();
     examples(catalogue);
-    at("key-box").open = false;
+    closeDoor();
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     if (error.status === 401) return askKey(key() ? "The server does not know this key." : inWords(error));
@@ -46,23 +57,6 @@ async function start() {
     at("banner").replaceChildren(`${inWords(error)} `, again);
     at("banner").hidden = false;
   }
-}
-
-function askKey(message) {
-  at("key-box").open = true;
-  at("key-error").textContent = message;
-  at("key-error").hidden = false;
-  at("key").setAttribute("aria-invalid", "true");
-  at("key").focus();
-}
-
-function useKey(event) {
-  event.preventDefault();
-  sessionStorage.setItem("ramify-key", at("key").value.trim());
-  at("key-error").hidden = true;
-  at("key").setAttribute("aria-invalid", "false");
-  if (state.settings) at("key-box").open = false;
-  else start();
 }
 
 const changed = () => (at("settings-brief").textContent = state.settings?.brief ?? "");
@@ -77,7 +71,12 @@ function take(wish) {
 function examples(catalogue) {
   const known = (sides) => sides.every((side) => catalogue.methods.some(({ name }) => name === side.method));
   const buttons = EXAMPLES.filter(([, sides]) => known(sides)).map(([label, sides]) => {
-    const button = el("button", { type: "button" }, el("b", {}, label), el("span", {}, sides.map(({ method }) => method).join(" against ")));
+    const button = el(
+      "button",
+      { type: "button" },
+      el("b", {}, label),
+      el("span", {}, sides.map(({ method }) => method).join(" against ")),
+    );
     button.addEventListener("click", () => {
       const now = state.settings.read();
       if (!now) return;
@@ -100,20 +99,33 @@ function sharing() {
     return made;
   };
   const prompt = () => at("prompt").value;
-  const all = (settings, write) => settings.sides.map((_, side) => write(request(settings, side, history(settings, side), prompt()), Boolean(key()))).join("\n");
-  return el("div", { className: "share", role: "group", aria: { label: "Share" } },
+  const all = (settings, write) =>
+    settings.sides
+      .map((_, side) => write(request(settings, side, history(settings, side), prompt()), Boolean(key())))
+      .join("\n");
+  return el(
+    "div",
+    { className: "share", role: "group", aria: { label: "Share" } },
     button("Copy as curl", (settings) => all(settings, asCurl)),
     button("Copy as Python", (settings) => all(settings, asPython)),
-    button("Copy a link", (settings) => asLink(settings, prompt())));
+    button("Copy a link", (settings) => asLink(settings, prompt())),
+  );
 }
 
 /** What was said before, as that side of the comparison has it. */
 function history(settings, side) {
   if (settings.mode !== "chat") return [];
-  return state.turns.filter(({ mode }) => mode === "chat").flatMap(({ prompt, runs }) => {
-    const { state: how, text } = runs[Math.min(side, runs.length - 1)];
-    return how === "done" ? [{ role: "user", content: prompt }, { role: "assistant", content: text }] : [];
-  });
+  return state.turns
+    .filter(({ mode }) => mode === "chat")
+    .flatMap(({ prompt, runs }) => {
+      const { state: how, text } = runs[Math.min(side, runs.length - 1)];
+      return how === "done"
+        ? [
+            { role: "user", content: prompt },
+            { role: "assistant", content: text },
+          ]
+        : [];
+    });
 }
 
 async function send() {
@@ -125,17 +137,27 @@ async function send() {
   wrongPrompt(prompt.trim() ? "" : "Write a prompt first.");
   if (!prompt.trim()) return;
   const alone = settings.sides.length === 1;
-  const runs = settings.sides.map((_, side) => new Run(request(settings, side, history(settings, side), prompt), key(), { alone, heard: tell }));
+  const runs = settings.sides.map(
+    (_, side) => new Run(request(settings, side, history(settings, side), prompt), key(), { alone, heard: tell }),
+  );
   const beside = el("div", { className: "beside" }, ...runs.map(({ element }) => element));
   const both = alone ? null : el("div", { className: "both" }, summary(runs));
-  const turn = el("section", { className: "turn" }, el("p", { className: "asked", hidden: settings.mode !== "chat" }, prompt), both, beside);
+  const turn = el(
+    "section",
+    { className: "turn" },
+    el("p", { className: "asked", hidden: settings.mode !== "chat" }, prompt),
+    both,
+    beside,
+  );
   state.turns.push({ mode: settings.mode, prompt, runs });
   at("thread").append(turn);
   begin(runs, turn);
-  await Promise.all(runs.map(async (run) => {
-    await run.go(state.running.signal);
-    both?.replaceChildren(summary(runs));
-  }));
+  await Promise.all(
+    runs.map(async (run) => {
+      await run.go(state.running.signal);
+      both?.replaceChildren(summary(runs));
+    }),
+  );
   finish(runs, prompt);
 }
 
@@ -143,8 +165,10 @@ function begin(runs, turn) {
   state.running = new AbortController();
   [state.runs, state.spoken] = [runs, 0];
   at("welcome").hidden = true;
+  const inSend = document.activeElement === at("send");
   at("stop").hidden = false;
-  at("send").hidden = true;
+  at("send").hidden = at("clear").hidden = true;
+  if (inSend) at("stop").focus(); // whoever hides must not take the focus along
   at("prompt").value = "";
   fit();
   turn.scrollIntoView({ block: "start" });
@@ -174,25 +198,14 @@ function complain(error, side) {
   else if (error.param) state.settings.complain(error.param, error.message, side);
 }
 
-function wrongPrompt(message) {
-  at("prompt-error").textContent = message;
-  at("prompt-error").hidden = !message;
-  at("prompt").setAttribute("aria-invalid", Boolean(message));
-  if (message) at("prompt").focus();
-}
-
 /** How it goes, not more often than somebody can listen to. */
 function tell() {
   if (!state.running || performance.now() - state.spoken < 1500) return;
   state.spoken = performance.now();
-  at("status").textContent = `Running: ${state.runs.map(({ progress }) => progress).filter(Boolean).join("; ")}`;
-}
-
-/** The box is as high as its text, up to a third of the window. */
-function fit() {
-  const box = at("prompt");
-  box.style.height = "auto";
-  box.style.height = `${Math.min(box.scrollHeight + 2, innerHeight / 3)}px`;
+  at("status").textContent = `Running: ${state.runs
+    .map(({ progress }) => progress)
+    .filter(Boolean)
+    .join("; ")}`;
 }
 
 function clear() {
@@ -204,22 +217,10 @@ function clear() {
   at("prompt").focus();
 }
 
-at("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  send();
-});
-at("prompt").addEventListener("input", () => {
-  wrongPrompt("");
-  fit();
-});
-at("prompt").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  send();
-});
+promptBox(send);
 at("stop").addEventListener("click", () => state.running?.abort());
 at("clear").addEventListener("click", clear);
-at("key-form").addEventListener("submit", useKey);
+door(() => state.settings || start());
 addEventListener("keydown", (event) => event.key === "Escape" && state.running?.abort());
 addEventListener("hashchange", () => {
   const wish = fromLink(location.hash);

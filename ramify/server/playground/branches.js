@@ -31,10 +31,18 @@ export class Branches {
   }
 
   #born({ kind, branch: id, parent, at, text }) {
-    const from = this.all.get(parent) ?? null;
+    const from = this.all.get(parent) ?? null; // what it has up to there may stem from further up: `origin`
     const start = kind === "fork" ? { at, text } : { at: 0, text: "" };
     const steps = upTo(from?.steps ?? [], start.text);
-    const born = { id, parent: from, at: start.at, length: start.at, longest: start.at, steps, inherited: start.text.length };
+    const born = {
+      id,
+      parent: origin(from, start.at),
+      at: start.at,
+      length: start.at,
+      longest: start.at,
+      steps,
+      inherited: start.text.length,
+    };
     Object.assign(born, { score: null, reason: null, state: "running", cuts: [], version: 0 });
     this.all.set(id, born);
     return born;
@@ -55,6 +63,7 @@ export class Branches {
     branch.steps = upTo(branch.steps, text);
     branch.inherited = Math.min(branch.inherited, text.length);
     branch.at = Math.min(branch.at, at);
+    branch.parent = origin(branch.parent, branch.at);
     Object.assign(branch, { length: at, state: "running", reason: null });
   }
 
@@ -91,10 +100,21 @@ export class Branches {
     for (const branch of inOrder) if (branch.state === "running") branch.state = "ended";
   }
 
-  /** Whether any branch was ever cut back. */
+  /** Whether any branch was rejected; was ever cut back. */
+  get rejected() {
+    return [...this.all.values()].some((branch) => branch.state === "rejected");
+  }
+
   get rewound() {
     return [...this.all.values()].some((branch) => branch.cuts.length);
   }
+}
+
+/** The branch, or the one above it, on whose own line a token count stands. */
+function origin(branch, at) {
+  let found = branch;
+  while (found && at < found.at) found = found.parent;
+  return found;
 }
 
 export const textOf = (branch) => branch.steps.map(({ text, kept }) => text.slice(0, kept)).join("");
@@ -105,7 +125,10 @@ export function pieces(branch, words) {
   let left = branch.inherited;
   for (const step of branch.steps) {
     for (const { text, drafted } of split(step, words)) {
-      for (const [part, inherited] of [[text.slice(0, left), true], [text.slice(left), false]]) {
+      for (const [part, inherited] of [
+        [text.slice(0, left), true],
+        [text.slice(left), false],
+      ]) {
         const last = found.at(-1);
         if (last?.drafted === drafted && last.inherited === inherited) last.text += part;
         else if (part) found.push({ text: part, drafted, inherited });

@@ -1,5 +1,7 @@
 // Making elements, and numbers in words. Text goes in as text: nothing on this page parses markup.
 
+export const at = (id) => document.getElementById(id);
+
 /** An element. `props` are properties (className, htmlFor ...), except `data` and `aria`, which are objects. */
 export function el(tag, props = {}, ...children) {
   const made = document.createElement(tag);

@@ -14,7 +14,16 @@ export class WrongField extends Error {
 
 /** A labelled control. `param` is the request's name for it: errors find their field by that. */
 export class Field {
-  constructor({ label, param, type = "str", fallback = "", hint = "", choices = null, suggestions = null, blank = "" }) {
+  constructor({
+    label,
+    param,
+    type = "str",
+    fallback = "",
+    hint = "",
+    choices = null,
+    suggestions = null,
+    blank = "",
+  }) {
     Object.assign(this, { type, param, label, fallback });
     const id = `field-${(made += 1)}`;
     this.control = control(type, choices);
@@ -24,10 +33,12 @@ export class Field {
     this.hint = el("p", { id: `${id}-hint`, className: "hint", hidden: !hint }, hint);
     this.error = el("p", { id: `${id}-error`, className: "error", hidden: true });
     this.control.setAttribute("aria-describedby", `${id}-hint ${id}-error`);
-    const list = suggestions && el("datalist", { id: `${id}-list` }, ...suggestions.map((value) => el("option", { value })));
+    const list =
+      suggestions && el("datalist", { id: `${id}-list` }, ...suggestions.map((value) => el("option", { value })));
     if (list) this.control.setAttribute("list", list.id);
     const caption = el("label", { htmlFor: id }, label);
-    const inside = type === "bool" ? [el("div", { className: "tick" }, this.control, caption)] : [caption, this.control];
+    const inside =
+      type === "bool" ? [el("div", { className: "tick" }, this.control, caption)] : [caption, this.control];
     this.element = el("div", { className: "field" }, ...inside, list, this.hint, this.error);
     this.control.addEventListener("input", () => this.complain(""));
     this.value = fallback;
@@ -64,7 +75,8 @@ export class Field {
   #number(text) {
     const number = Number(text.replace("−", "-"));
     if (!Number.isFinite(number)) throw new WrongField(this, `${text} is not a number.`);
-    if (this.type === "int" && !Number.isSafeInteger(number)) throw new WrongField(this, `${text} is not a whole number.`);
+    if (this.type === "int" && !Number.isSafeInteger(number))
+      throw new WrongField(this, `${text} is not a whole number.`);
     return number;
   }
 
@@ -80,7 +92,11 @@ export class Field {
 
 function control(type, choices) {
   if (choices) {
-    return el("select", {}, ...choices.map((choice) => el("option", { value: choice.value ?? choice }, choice.label ?? choice)));
+    return el(
+      "select",
+      {},
+      ...choices.map((choice) => el("option", { value: choice.value ?? choice }, choice.label ?? choice)),
+    );
   }
   if (type === "bool") return el("input", { type: "checkbox" });
   const inputMode = { int: "numeric", float: "decimal" }[type] ?? "text";

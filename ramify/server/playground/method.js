@@ -12,7 +12,14 @@ export class MethodCard {
     this.method = new Field({ label: title, param: "search.method", choices, fallback: choices[0] });
     this.summary = el("p", { className: "summary" });
     this.body = el("div", { className: "fields" });
-    this.element = el("fieldset", { className: "card" }, el("legend", { className: "hidden" }, title), this.method.element, this.summary, this.body);
+    this.element = el(
+      "fieldset",
+      { className: "card" },
+      el("legend", { className: "hidden" }, title),
+      this.method.element,
+      this.summary,
+      this.body,
+    );
     this.method.control.addEventListener("change", () => this.#choose());
     this.element.addEventListener("input", changed);
     this.#choose();
@@ -27,7 +34,13 @@ export class MethodCard {
     const { rewards, guides } = this.catalogue;
     const options = entry.options.filter(({ name }) => !REPEATED.has(name));
     const fields = options.map(({ name, type, default: fallback }) => {
-      const field = new Field({ label: words(name), param: `search.${name}`, type, fallback, blank: fallback === null ? "unset" : "" });
+      const field = new Field({
+        label: words(name),
+        param: `search.${name}`,
+        type,
+        fallback,
+        blank: fallback === null ? "unset" : "",
+      });
       field.name = name;
       if (name === entry.size) this.size = field;
       return field;
@@ -36,34 +49,54 @@ export class MethodCard {
     this.reward = new Field({ label: "reward", param: "search.reward", suggestions: rewards, hint, blank: "none" });
     this.reward.value = entry.uses_reward ? rewards[0] : "";
     const lines = guides.map(({ example, name }) => example?.match(/--guide "([^"]+)"/)?.[1] ?? example ?? name);
-    this.guide = new Field({ label: "guide", param: "search.guide", suggestions: lines, blank: "none", hint: "A line that says which models shape every token." });
+    this.guide = new Field({
+      label: "guide",
+      param: "search.guide",
+      suggestions: lines,
+      blank: "none",
+      hint: "A line that says which models shape every token.",
+    });
     this.options = fields;
     this.fields = [...fields, this.reward, this.guide];
     const rest = fields.filter((field) => field !== this.size);
     const law = el("p", { className: "law" }, `Law: ${entry.law}.${entry.paper ? ` ${entry.paper}` : ""}`);
-    const needs = entry.needs && entry.needs !== "nothing" ? el("p", { className: "law" }, `Needs ${entry.needs}.`) : null;
+    const needs =
+      entry.needs && entry.needs !== "nothing" ? el("p", { className: "law" }, `Needs ${entry.needs}.`) : null;
     const count = rest.length ? `Guide and ${rest.length} more option${rest.length === 1 ? "" : "s"}` : "Guide";
     this.summary.textContent = `${entry.summary[0].toUpperCase()}${entry.summary.slice(1)}.`;
     const pair = el("div", { className: "pair" }, this.size?.element, this.reward.element);
     this.body.replaceChildren(
       pair,
-      el("details", {}, el("summary", {}, count), ...rest.map((field) => field.element), this.guide.element, law, needs ?? ""),
+      el(
+        "details",
+        {},
+        el("summary", {}, count),
+        ...rest.map((field) => field.element),
+        this.guide.element,
+        law,
+        needs ?? "",
+      ),
     );
     for (const field of this.fields) {
-      if (field.control.tagName === "INPUT" && before[field.param]?.own && field !== this.reward) field.control.value = before[field.param].text;
+      if (field.control.tagName === "INPUT" && before[field.param]?.own && field !== this.reward)
+        field.control.value = before[field.param].text;
     }
     this.changed();
   }
 
   /** What was typed by hand, by field. */
   #texts() {
-    return Object.fromEntries(this.fields.filter((field) => field.type !== "bool").map((field) => {
-      let own = true;
-      try {
-        own = field.changed;
-      } catch {} // what cannot be read was typed
-      return [field.param, { text: field.control.value, own }];
-    }));
+    return Object.fromEntries(
+      this.fields
+        .filter((field) => field.type !== "bool")
+        .map((field) => {
+          let own = true;
+          try {
+            own = field.changed;
+          } catch {} // what cannot be read was typed
+          return [field.param, { text: field.control.value, own }];
+        }),
+    );
   }
 
   /** {method, reward, guide, options}: the size always, other options where they differ from the default. Raises WrongField. */

@@ -12,24 +12,56 @@ import { learn, words } from "./words.js";
 export class Run {
   /** `wish` is {path, body}; `heard()` is called as it goes. */
   constructor(wish, key, { alone, heard }) {
-    Object.assign(this, { wish, key, heard, alone, state: "running", text: "", branches: new Branches(), prompt: wish.body.prompt ?? "" });
+    Object.assign(this, {
+      wish,
+      key,
+      heard,
+      alone,
+      state: "running",
+      text: "",
+      branches: new Branches(),
+      prompt: wish.body.prompt ?? "",
+    });
     const { search } = wish.body;
-    this.title = [search.method, ...Object.entries(search).filter(([, value]) => typeof value === "number").map(([name, value]) => `${name} ${value}`)];
+    this.title = [
+      search.method,
+      ...Object.entries(search)
+        .filter(([, value]) => typeof value === "number")
+        .map(([name, value]) => `${name} ${value}`),
+    ];
     this.answer = el("div", { className: "answer leading" });
     this.legend = el("p", { className: "legend drafts", hidden: true });
     this.figures = el("dl", { className: "figures" });
     this.problem = el("p", { className: "problem", hidden: true });
     this.hidden = el("p", { className: "hint", hidden: true });
     this.detail = el("div", { className: "detail", hidden: true });
+    this.signs = scale();
     this.tree = new TreeView(this.branches, {
       label: `Branches of ${search.method}`,
       select: (branch) => this.#point(branch),
       hidden: (words) => Object.assign(this.hidden, { textContent: words, hidden: !words }),
     });
-    this.figure = el("figure", { className: "grown", hidden: true }, el("figcaption", {}, el("h4", {}, "Branches"), scale()), this.tree.element, this.hidden, this.detail);
+    this.figure = el(
+      "figure",
+      { className: "grown", hidden: true },
+      el("figcaption", {}, el("h4", {}, "Branches"), el("p", { className: "legend" }, ...Object.values(this.signs))),
+      this.tree.element,
+      this.hidden,
+      this.detail,
+    );
     this.tables = el("div", { className: "tables" });
-    this.element = el("article", { className: "run", aria: { busy: "true" } }, this.#head(), this.answer, this.legend, this.problem,
-      this.figures, this.figure, this.tables, this.#copies());
+    this.element = el(
+      "article",
+      { className: "run", aria: { busy: "true" } },
+      this.#head(),
+      this.answer,
+      this.legend,
+      this.problem,
+      this.figures,
+      this.figure,
+      this.tables,
+      this.#copies(),
+    );
   }
 
   #head() {
@@ -44,18 +76,28 @@ export class Run {
       made.addEventListener("click", () => copy(write(this.wish, Boolean(this.key)), made));
       return made;
     };
-    return el("div", { className: "copies", role: "group", aria: { label: "This run" } }, button("Copy as curl", asCurl), button("Copy as Python", asPython));
+    return el(
+      "div",
+      { className: "copies", role: "group", aria: { label: "This run" } },
+      button("Copy as curl", asCurl),
+      button("Copy as Python", asPython),
+    );
   }
 
   /** Runs to its end, its stop or its error. Never raises; `error` is what the server said no with. */
   async go(signal) {
     try {
-      for await (const { event, data } of stream(this.wish.path, live(this.wish.body), this.key, signal)) this.#take(event, data);
+      for await (const { event, data } of stream(this.wish.path, live(this.wish.body), this.key, signal))
+        this.#take(event, data);
       this.#done();
     } catch (error) {
       this.state = error.name === "AbortError" ? "stopped" : "failed";
-      if (this.state === "failed") this.error = error instanceof ServerError ? error : new ServerError(0, { message: `This page failed: ${error.message}` });
-      this.#problem(this.state === "stopped" ? `Stopped after ${plural(this.branches.tokens, "token")}.` : inWords(this.error));
+      if (this.state === "failed")
+        this.error =
+          error instanceof ServerError ? error : new ServerError(0, { message: `This page failed: ${error.message}` });
+      this.#problem(
+        this.state === "stopped" ? `Stopped after ${plural(this.branches.tokens, "token")}.` : inWords(this.error),
+      );
     }
     this.element.setAttribute("aria-busy", "false");
     this.element.classList.add(this.state);
@@ -91,7 +133,11 @@ export class Run {
     this.branches.finish(this.search);
     const { best, candidates: all, ledger: account, seed } = this.search;
     this.seed.textContent = `seed ${seed}`;
-    const facts = [["tokens", count(account.generated_tokens)], ["compute", flops(account.flops)], ["time", seconds(account.seconds)]];
+    const facts = [
+      ["tokens", count(account.generated_tokens)],
+      ["compute", flops(account.flops)],
+      ["time", seconds(account.seconds)],
+    ];
     if (all[best]?.score !== null && all[best]?.score !== undefined) facts.push(["score", score(all[best].score)]);
     this.figures.append(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
     if (account.drafted) {
@@ -99,7 +145,12 @@ export class Run {
       learn(this.branches.leader(), this.key).then(() => this.#again());
     }
     this.tables.replaceChildren(
-      el("details", { open: this.alone && all.length > 1 }, el("summary", {}, plural(all.length, "candidate")), candidates(this.search)),
+      el(
+        "details",
+        { open: this.alone && all.length > 1 },
+        el("summary", {}, plural(all.length, "candidate")),
+        candidates(this.search),
+      ),
       el("details", { open: this.alone }, el("summary", {}, "Ledger"), ledger(account)),
     );
   }
@@ -111,7 +162,10 @@ export class Run {
 
   #drafts({ drafted, accepted }) {
     this.legend.hidden = false;
-    this.legend.replaceChildren(el("span", { className: "drafted" }, "proposed by the draft, and right"), ` ${count(accepted)} of ${plural(drafted, "drafted token")} (${share(accepted / drafted)})`);
+    this.legend.replaceChildren(
+      el("span", { className: "drafted" }, "proposed by the draft, and right"),
+      ` ${count(accepted)} of ${plural(drafted, "drafted token")} (${share(accepted / drafted)})`,
+    );
   }
 
   #problem(words) {
@@ -130,10 +184,14 @@ export class Run {
       const chosen = this.state === "running" ? "" : this.text;
       const same = !chosen || (leader && textOf(leader) === chosen);
       const key = `${this.branches.version} ${this.state}`;
-      if (key !== this.drawn) fill(this.answer, trimmed([{ text: this.prompt, inherited: true }, ...(same ? shown : [{ text: chosen }])]));
+      if (key !== this.drawn)
+        fill(this.answer, trimmed([{ text: this.prompt, inherited: true }, ...(same ? shown : [{ text: chosen }])]));
       this.drawn = key;
       this.answer.classList.toggle("leading", this.state === "running" && this.branches.size > 1);
       this.figure.hidden = this.branches.size < 2 && !this.branches.rewound;
+      this.signs.low.hidden = !(this.branches.high > this.branches.low);
+      this.signs.rejected.hidden = !this.branches.rejected;
+      this.signs.rewound.hidden = !this.branches.rewound;
       this.tree.update();
       if (this.tree.picked) this.#point(this.tree.picked);
     });
@@ -145,7 +203,8 @@ export class Run {
     this.pointed = key;
     const text = el("div", { className: "text" });
     fill(text, trimmed(pieces(branch, words)));
-    for (const cut of branch.cuts) text.append(el("del", { title: `rewound from token ${cut.to} to ${cut.from}` }, cut.text));
+    for (const cut of branch.cuts)
+      text.append(el("del", { title: `rewound from token ${cut.to} to ${cut.from}` }, cut.text));
     this.detail.hidden = false;
     this.detail.replaceChildren(el("p", {}, describe(branch, this.branches.best === branch)), text);
   }
@@ -154,7 +213,10 @@ export class Run {
 /** An error of the server in words. */
 export function inWords(error) {
   const later = error.retryAfter ? ` Try again in ${plural(error.retryAfter, "second")}.` : "";
-  const lead = { 401: "The server wants an API key. ", 429: "The server is full. ", 503: "The server is closing. " }[error.status] ?? "";
+  const lead =
+    { 401: "The server wants an API key. ", 429: "The server is full. ", 503: "The server is closing. " }[
+      error.status
+    ] ?? "";
   return `${lead}${error.message}${later}`;
 }
 
@@ -164,7 +226,13 @@ function trimmed(found) {
   return start < 0 ? [] : [{ ...found[start], text: found[start].text.trimStart() }, ...found.slice(start + 1)];
 }
 
+/** What the signs in the tree mean; those for what did not happen are hidden. */
 function scale() {
-  const item = (name, words) => el("span", {}, el("i", { className: name }), words);
-  return el("p", { className: "legend" }, el("span", {}, "low score ", el("i", { className: "ramp" }), " high"), el("span", {}, el("b", { className: "cross" }, "×"), " rejected"), item("rewound", "rewound"), el("span", {}, el("b", { className: "star" }, "★"), " the best"));
+  const low = el("span", {}, "low score ", el("i", { className: "ramp" }), " high");
+  const [rejected, rewound] = [
+    el("span", { hidden: true }, el("b", { className: "cross" }, "×"), " rejected"),
+    el("span", { hidden: true }, el("i", { className: "rewound" }), "rewound"),
+  ];
+  const best = el("span", {}, el("b", { className: "star" }, "★"), " the best");
+  return { low, rejected, rewound, best };
 }

@@ -18,11 +18,19 @@ export class Settings {
   constructor(form, catalogue, model, changed) {
     Object.assign(this, { form, model, changed: () => this.ready && changed() });
     const most = Math.max(1, Math.min(256, Math.floor((model.max_model_len ?? 512) / 2)));
-    this.mode = radios("mode", "Mode", [["chat", "Chat"], ["completion", "Completion"]]);
+    this.mode = radios("mode", "Mode", [
+      ["chat", "Chat"],
+      ["completion", "Completion"],
+    ]);
     this.mode.inputs.chat.disabled = !model.chat;
     this.mode.value = model.chat ? "chat" : "completion";
-    this.mode.element.append(el("p", { className: "hint", hidden: Boolean(model.chat) }, "This model has no chat template."));
-    this.cards = [new MethodCard(catalogue, "Method", this.changed), new MethodCard(catalogue, "Second method", this.changed)];
+    this.mode.element.append(
+      el("p", { className: "hint", hidden: Boolean(model.chat) }, "This model has no chat template."),
+    );
+    this.cards = [
+      new MethodCard(catalogue, "Method", this.changed),
+      new MethodCard(catalogue, "Second method", this.changed),
+    ];
     this.compare = new Field({ label: "Compare with a second method", param: "compare", type: "bool" });
     this.compare.control.addEventListener("change", () => this.#compared());
     this.sampling = [
@@ -30,7 +38,12 @@ export class Settings {
       new Field({ label: "max tokens", param: "max_tokens", type: "int", fallback: most }),
       new Field({ label: "seed", param: "seed", type: "int", blank: "random" }),
     ];
-    this.speculate = new Field({ label: `Speculate with ${model.draft}`, param: "speculate", type: "bool", fallback: true });
+    this.speculate = new Field({
+      label: `Speculate with ${model.draft}`,
+      param: "speculate",
+      type: "bool",
+      fallback: true,
+    });
     this.speculate.element.hidden = !model.draft;
     this.budget = (catalogue.budget ?? Object.keys(BUDGETS)).map((name) => {
       const [label, type] = BUDGETS[name] ?? [name, "float"];
@@ -41,9 +54,20 @@ export class Settings {
       this.cards[0].element,
       this.compare.element,
       this.cards[1].element,
-      el("fieldset", {}, el("legend", {}, "Sampling"), el("div", { className: "three" }, ...this.sampling.map((field) => field.element)), this.speculate.element),
-      el("details", { className: "budget" }, el("summary", {}, "Budget"), el("p", { className: "hint" }, "A run that has spent one of these ends, with the best it has."),
-        el("div", { className: "pair" }, ...this.budget.map((field) => field.element))),
+      el(
+        "fieldset",
+        {},
+        el("legend", {}, "Sampling"),
+        el("div", { className: "three" }, ...this.sampling.map((field) => field.element)),
+        this.speculate.element,
+      ),
+      el(
+        "details",
+        { className: "budget" },
+        el("summary", {}, "Budget"),
+        el("p", { className: "hint" }, "A run that has spent one of these ends, with the best it has."),
+        el("div", { className: "pair" }, ...this.budget.map((field) => field.element)),
+      ),
     );
     form.addEventListener("input", this.changed);
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -67,7 +91,12 @@ export class Settings {
   /** What is set, as one object. A field that cannot be read says so and gets the focus; then null. */
   read() {
     try {
-      const own = (fields) => Object.fromEntries(fields.filter((field) => field.value !== undefined).map((field) => [field.param.split(".").at(-1), field.value]));
+      const own = (fields) =>
+        Object.fromEntries(
+          fields
+            .filter((field) => field.value !== undefined)
+            .map((field) => [field.param.split(".").at(-1), field.value]),
+        );
       const shown = this.compare.value ? this.cards : this.cards.slice(0, 1);
       return {
         model: this.model.id,
@@ -86,7 +115,8 @@ export class Settings {
 
   /** Sets what `wish` (what `read` once gave, perhaps out of a link) says; leaves out what does not fit. */
   write(wish) {
-    if (Object.hasOwn(this.mode.inputs, wish.mode) && !this.mode.inputs[wish.mode].disabled) this.mode.value = wish.mode;
+    if (Object.hasOwn(this.mode.inputs, wish.mode) && !this.mode.inputs[wish.mode].disabled)
+      this.mode.value = wish.mode;
     const sides = Array.isArray(wish.sides) ? wish.sides.slice(0, 2).map(Object) : [];
     sides.forEach((side, place) => (this.cards[place].value = side));
     this.compare.value = sides.length > 1;
@@ -110,7 +140,10 @@ export class Settings {
   }
 
   get brief() {
-    return this.cards.slice(0, this.compare.value ? 2 : 1).map((card) => card.brief).join(" against ");
+    return this.cards
+      .slice(0, this.compare.value ? 2 : 1)
+      .map((card) => card.brief)
+      .join(" against ");
   }
 }
 
@@ -127,7 +160,12 @@ function radios(name, legend, choices) {
     inputs[value] = el("input", { type: "radio", name, value, id: `${name}-${value}` });
     return el("span", {}, inputs[value], el("label", { htmlFor: `${name}-${value}` }, label));
   });
-  const element = el("fieldset", {}, el("legend", { className: "hidden" }, legend), el("div", { className: "switch" }, ...parts));
+  const element = el(
+    "fieldset",
+    {},
+    el("legend", { className: "hidden" }, legend),
+    el("div", { className: "switch" }, ...parts),
+  );
   return {
     element,
     inputs,

@@ -8,39 +8,66 @@ const FIRST = 100; // candidates shown before somebody asks for more
 export function table(caption, columns, rows) {
   const head = columns.map(([title, number]) => el("th", { scope: "col", className: number ? "number" : "" }, title));
   const body = rows.map((row) =>
-    el("tr", {}, ...row.map((cell, place) => {
-      const [, number] = columns[place];
-      if (place === 0) return el("th", { scope: "row" }, cell);
-      return el("td", { className: number ? "number" : "" }, cell);
-    })),
+    el(
+      "tr",
+      {},
+      ...row.map((cell, place) => {
+        const [, number] = columns[place];
+        if (place === 0) return el("th", { scope: "row" }, cell);
+        return el("td", { className: number ? "number" : "" }, cell);
+      }),
+    ),
   );
-  const made = el("table", {}, el("caption", { className: "hidden" }, caption), el("thead", {}, el("tr", {}, ...head)),
-    el("tbody", {}, ...body));
+  const made = el(
+    "table",
+    {},
+    el("caption", { className: "hidden" }, caption),
+    el("thead", {}, el("tr", {}, ...head)),
+    el("tbody", {}, ...body),
+  );
   // wide tables scroll by themselves, also from the keyboard
   return el("div", { className: "wide", tabIndex: 0, role: "region", aria: { label: caption } }, made);
 }
 
-/** All candidates of a search: the best, then the others by score. */
+/** All candidates of a search: the best, the others by score, the rejected. */
 export function candidates(search) {
   const all = search.candidates ?? [];
-  const [weights, answers] = ["weight", "answer"].map((name) => all.some((each) => each[name] !== null && each[name] !== undefined));
-  const columns = [["", false], ["score", true], ["tokens", true], ["ended by", false]];
+  const [weights, answers] = ["weight", "answer"].map((name) =>
+    all.some((each) => each[name] !== null && each[name] !== undefined),
+  );
+  const columns = [
+    ["", false],
+    ["score", true],
+    ["tokens", true],
+    ["ended by", false],
+  ];
   if (weights) columns.push(["weight", true]);
   if (answers) columns.push(["answer", false]);
   columns.push(["text", false]);
   const row = (each, place) => {
-    const cells = [place === search.best ? el("span", {}, `${place + 1} `, el("b", { className: "star", title: "the best" }, "★")) : `${place + 1}`];
+    const cells = [
+      place === search.best
+        ? el("span", {}, `${place + 1} `, el("b", { className: "star", title: "the best" }, "★"))
+        : `${place + 1}`,
+    ];
     cells.push(score(each.score), count(each.tokens), each.stopped_because ?? "");
     if (weights) cells.push(each.weight === null || each.weight === undefined ? "" : share(each.weight));
     if (answers) cells.push(each.answer === null || each.answer === undefined ? "" : String(each.answer));
     return [...cells, el("span", { className: "text" }, each.text.trim())];
   };
-  const value = ([each, place]) => [place === search.best ? 1 : 0, each.score ?? -Infinity];
-  const order = all.map((each, place) => [each, place]).sort((a, b) => {
-    const [[bestA, scoreA], [bestB, scoreB]] = [value(a), value(b)];
-    return bestB - bestA || (scoreA === scoreB ? a[1] - b[1] : scoreB - scoreA);
-  });
-  const build = (some) => table("Candidates", columns, some.map(([each, place]) => row(each, place)));
+  const rank = ([each, place]) => (place === search.best ? 2 : each.stopped_because === "rejected" ? 0 : 1);
+  const order = all
+    .map((each, place) => [each, place])
+    .sort((a, b) => {
+      const [scoreA, scoreB] = [a, b].map(([each]) => each.score ?? -Number.MAX_VALUE);
+      return rank(b) - rank(a) || scoreB - scoreA || a[1] - b[1];
+    });
+  const build = (some) =>
+    table(
+      "Candidates",
+      columns,
+      some.map(([each, place]) => row(each, place)),
+    );
   const box = el("div", {}, build(order.slice(0, FIRST)));
   if (all.length > FIRST) {
     const more = el("button", { type: "button", className: "quiet" }, `Show ${count(all.length - FIRST)} more`);
@@ -65,14 +92,41 @@ export function ledger(account) {
     ["of what it were without sharing", share(account.kv_sharing)],
   ];
   if (account.drafted) {
-    rows.push(["drafted tokens", count(account.drafted)], ["of these right", `${count(account.accepted)} (${share(account.accepted / account.drafted)})`]);
+    rows.push(
+      ["drafted tokens", count(account.drafted)],
+      ["of these right", `${count(account.accepted)} (${share(account.accepted / account.drafted)})`],
+    );
     rows.push(["tokens for one pass of the model", account.block_efficiency.toFixed(2)]);
   }
   const models = Object.entries(account.models ?? {}).map(([role, of]) => [
-    role, KINDS[of.kind] ?? of.kind, count(of.tokens), count(of.passes), count(of.recomputed), flops(of.flops),
+    role,
+    KINDS[of.kind] ?? of.kind,
+    count(of.tokens),
+    count(of.passes),
+    count(of.recomputed),
+    flops(of.flops),
   ]);
-  const columns = [["model", false], ["role", false], ["tokens read", true], ["passes", true], ["read again", true], ["FLOPs", true]];
-  return el("div", { className: "ledger" }, table("Cost of this run", [["what", false], ["how much", true]], rows), table("Models", columns, models));
+  const columns = [
+    ["model", false],
+    ["role", false],
+    ["tokens read", true],
+    ["passes", true],
+    ["read again", true],
+    ["FLOPs", true],
+  ];
+  return el(
+    "div",
+    { className: "ledger" },
+    table(
+      "Cost of this run",
+      [
+        ["what", false],
+        ["how much", true],
+      ],
+      rows,
+    ),
+    table("Models", columns, models),
+  );
 }
 
 const KINDS = { writer: "writes", reward: "scores", draft: "drafts" };
@@ -87,7 +141,7 @@ export function summary(runs) {
     return [name, a ? show(a[key]) : missing[0], b ? show(b[key]) : missing[1], times];
   };
   const known = Number.isFinite(first) && Number.isFinite(second);
-  const difference = known ? `${second < first ? "" : "+"}${score(second - first)}` : "";
+  const difference = known ? signed(second - first) : "";
   const columns = [["", false], ...runs.map(({ title }) => [title[0], true]), ["second to first", true]];
   return table("Both methods", columns, [
     row("tokens drawn", "generated_tokens", count),
@@ -97,3 +151,5 @@ export function summary(runs) {
     ["score of the best", a ? score(first) : missing[0], b ? score(second) : missing[1], difference],
   ]);
 }
+
+const signed = (x) => (Math.abs(x) < 5e-4 ? "equal" : `${x < 0 ? "" : "+"}${score(x)}`);

@@ -16,7 +16,14 @@ export class TreeView {
     this.way = svg("path", { class: "way", "aria-hidden": "true" });
     this.root = svg("circle", { class: "root", r: 4, "aria-hidden": "true" });
     this.lines = svg("g");
-    this.element = svg("svg", { class: "tree", role: "tree", "aria-label": label }, this.axis, this.way, this.lines, this.root);
+    this.element = svg(
+      "svg",
+      { class: "tree", role: "tree", "aria-label": label },
+      this.axis,
+      this.way,
+      this.lines,
+      this.root,
+    );
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.drawn = -1;
     new ResizeObserver(() => this.update(true)).observe(this.element);
@@ -94,7 +101,13 @@ export class TreeView {
     set(cuts, "d", back);
     const best = this.branches.best === branch;
     const standing = this.branches.standing(branch);
-    const classes = ["branch", branch.state, best && "best", standing !== null && "scored", this.picked === branch && "picked"];
+    const classes = [
+      "branch",
+      branch.state,
+      best && "best",
+      standing !== null && "scored",
+      this.picked === branch && "picked",
+    ];
     set(group, "class", classes.filter(Boolean).join(" "));
     if (standing !== null) group.style.setProperty("--standing", `${Math.round(standing * 100)}%`);
     const end = Math.max(this.x(branch.longest), x1);
@@ -151,7 +164,11 @@ export class TreeView {
   #tell() {
     const all = this.branches.size;
     const drawn = this.order.length;
-    this.hidden(drawn < all ? `${count(drawn)} of ${count(all)} branches are drawn: who runs, and the best. The others count all the same.` : "");
+    this.hidden(
+      drawn < all
+        ? `${count(drawn)} of ${count(all)} branches are drawn: who runs, and the best. The others count all the same.`
+        : "",
+    );
   }
 
   pick(branch) {
@@ -188,6 +205,6 @@ export function describe(branch, best) {
   parts.push(plural(branch.length, "token"));
   if (branch.score !== null) parts.push(`score ${score(branch.score)}`);
   if (branch.cuts.length) parts.push(`rewound ${branch.cuts.length === 1 ? "once" : `${branch.cuts.length} times`}`);
-  parts.push(branch.state === "running" ? "running" : WORDS[branch.reason] ?? branch.reason ?? "ended");
+  parts.push(branch.state === "running" ? "running" : (WORDS[branch.reason] ?? branch.reason ?? "ended"));
   return parts.join(", ");
 }

@@ -10,7 +10,12 @@ export const words = new Map();
 
 /** Learns the tokens of a branch's mixed steps. What the server does not tell stays unknown. */
 export async function learn(branch, key) {
-  const wanted = new Set(branch.steps.filter(mixed).flatMap(({ tokens }) => tokens).filter((token) => !words.has(token)));
+  const wanted = new Set(
+    branch.steps
+      .filter(mixed)
+      .flatMap(({ tokens }) => tokens)
+      .filter((token) => !words.has(token)),
+  );
   const waiting = [...wanted].slice(0, MOST);
   const worker = async () => {
     while (waiting.length) {
