@@ -143,9 +143,10 @@ class Engine:
         first = self._next_id + 1
         try:
             children = [self._child(branch) for _ in range(n)]
-            for child in children if temperature is not None else ():
-                child.sampling = replace(child.sampling, temperature=temperature)
-                child.rule = replace(child.rule, temperature=temperature)
+            if temperature is not None:
+                for child in children:
+                    child.sampling = replace(child.sampling, temperature=temperature)
+                    child.rule = replace(child.rule, temperature=temperature)
             return children
         except BaseException:
             self.drop([b for b in self.branches.values() if b.id >= first])

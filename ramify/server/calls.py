@@ -42,7 +42,7 @@ class Calls:
         """Answer a completion or a chat, at once or as a stream."""
         prefix = "chatcmpl" if wish.chat else "cmpl"
         head = Head(f"{prefix}-{secrets.token_hex(12)}", int(time.time()), self.settings.model, wish.chat)
-        prompts = [self._ids(prompt) for prompt in wish.prompts]
+        prompts = [self.ids(prompt) for prompt in wish.prompts]
         call = Call(self, request, wish)
         if wish.read_only:
             results = [await asyncio.wrap_future(self._read(ids, wish)) for ids in prompts]
@@ -52,7 +52,7 @@ class Calls:
         results = await call.wait(call.begin(None))
         return call.done(answer(head, wish, results, prompts, self.lm.tokenizer), results)
 
-    def _ids(self, prompt: Any) -> list[int]:
+    def ids(self, prompt: Any) -> list[int]:
         """The tokens that a prompt is read as; of an empty one the model's begin token."""
         begin = self.lm.tokenizer.begin_id
         return self.lm.encode(prompt) or ([] if begin is None else [begin])
