@@ -26,7 +26,7 @@ from tests.remote.six import PROBLEM, search, six_searches
 
 if find_spec("llama_cpp") is None or find_spec("starlette_context") is None:
     pytest.skip("needs another server: pip install 'llama-cpp-python[server]' gguf", allow_module_level=True)
-exported = pytest.importorskip("tests.remote.gguf_file", reason="gguf is not installed", exc_type=ImportError)
+exported = pytest.importorskip("ramify.bench.gguf_file", reason="gguf is not installed", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
