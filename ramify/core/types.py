@@ -132,6 +132,11 @@ class Branch:
         """The drawn tokens."""
         return self.tokens[self.num_prompt :]
 
+    def reheat(self, temperature: float) -> None:
+        """Be drawn at another temperature from now on."""
+        self.sampling = replace(self.sampling, temperature=temperature)
+        self.rule = replace(self.rule, temperature=temperature)
+
     def cut_back(self, length: int) -> None:
         """Forget all behind its first `length` tokens, which are fewer than it has."""
         drawn = length - self.num_prompt

@@ -8,7 +8,6 @@ room.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ramify.core.errors import BadInput, OutOfPages, UnknownName
 from ramify.core.ledger import Ledger
@@ -145,8 +144,7 @@ class Engine:
             children = [self._child(branch) for _ in range(n)]
             if temperature is not None:
                 for child in children:
-                    child.sampling = replace(child.sampling, temperature=temperature)
-                    child.rule = replace(child.rule, temperature=temperature)
+                    child.reheat(temperature)
             return children
         except BaseException:
             self.drop([b for b in self.branches.values() if b.id >= first])

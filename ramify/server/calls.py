@@ -202,9 +202,7 @@ class Call:
         noted["prompt_tokens"] = sum(ledger.prompt_tokens for ledger in ledgers)
         noted["generated_tokens"] = sum(ledger.generated_tokens for ledger in ledgers)
         if self.calls.settings.log_prompts:
-            noted["prompt"] = [
-                p if isinstance(p, str) else self.calls.lm.tokenizer.decode(p) for p in self.wish.prompts
-            ]
+            noted["prompt"] = [self.calls.lm.tokenizer.decode(self.calls.ids(p)) for p in self.wish.prompts]
             noted["text"] = [result.text for result in results]
         for ledger in ledgers:
             self.calls.metrics.result(self.wish.name, ledger)
