@@ -15,7 +15,6 @@ from typing import Any
 from ramify.api.choosing import Choosing
 from ramify.api.lm import Text, seed_of
 from ramify.core.errors import BadInput, Incompatible, UnknownName
-from ramify.core.ledger import ServerAccount
 from ramify.core.protocols import AnyReward, Combined, Judged, Method
 from ramify.core.registry import lookup, names
 from ramify.core.results import Result
@@ -211,7 +210,7 @@ class Remote:
         able = self.capabilities
         if isinstance(text, str):
             if able.ids:
-                ids = await self._server.tokenize({"prompt": text, "add_special_tokens": True}, ServerAccount())
+                ids = await self._server.tokenize({"prompt": text, "add_special_tokens": True}, run.ledger.server)
                 return Prompt(tuple(ids), sampling, seed, text=text)
             if not able.completions:
                 raise Incompatible("a text to go on from", "a server of chats only", "Give messages: role and content.")
@@ -231,7 +230,7 @@ class Remote:
     async def _chat(self, run: Run, messages: Sequence[Mapping[str, Any]], sampling: Sampling, seed: int) -> Prompt:
         if self.capabilities.ids:
             told = {"messages": [dict(message) for message in messages], "add_generation_prompt": True}
-            ids = await self._server.tokenize(told, ServerAccount())
+            ids = await self._server.tokenize(told, run.ledger.server)
             run.know_chat(ids, messages)
             return Prompt(tuple(ids), sampling, seed)
         if not self.capabilities.chat:

@@ -117,8 +117,8 @@ class Advancing:
             drawn = [await reading]
         else:
             drawn = await self.server.draw(first, written.source, written.text, asked, len(batch), account)
-        if not first.num_generated and drawn[0].usage is not None and written.source.wire != "ids":
-            self.books.note_prompt(written.source, drawn[0].usage.prompt)
+        if not first.num_generated and drawn[0].read is not None and written.source.wire != "ids":
+            self.books.note_prompt(written.source, drawn[0].read)
         for branch, each in zip(batch, drawn, strict=True):
             self._take(branch, each, asked)
         return {branch for branch, each in zip(batch, drawn, strict=True) if each.met}

@@ -55,10 +55,14 @@ class Usage:
 
 @dataclass
 class Drawn:
-    """One choice as far as it came. `met` says that a marker is in it, `cut` that there was no more time."""
+    """One choice as far as it came. `met` says that a marker is in it, `cut` that there was no more time.
+
+    `usage` is the server's count for this choice alone, `read` its count of what stood before it.
+    """
 
     pieces: list[Piece] = field(default_factory=list)
     usage: Usage | None = None
+    read: int | None = None
     met: bool = False
     cut: bool = False
 
@@ -145,8 +149,9 @@ def read_answer(body: Any, chat: bool, n: int) -> list[Drawn]:
     for each in drawn:
         if each.finish is None:
             raise Failed("a text that does not say why it ends", crowded=True)
-    if len(drawn) == 1:
-        drawn[0].usage = read_usage(body)
+    usage = read_usage(body)
+    for each in drawn:
+        each.usage, each.read = usage if len(drawn) == 1 else None, None if usage is None else usage.prompt
     return drawn
 
 

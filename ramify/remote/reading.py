@@ -28,7 +28,8 @@ class Reading:
 
     def take(self, event: Json) -> bool:
         """Take one event; whether more are wanted."""
-        self.drawn.usage = read_usage(event) or self.drawn.usage
+        if (usage := read_usage(event)) is not None:
+            self.drawn.usage, self.drawn.read = usage, usage.prompt
         if self.drawn.finish is None and (piece := read_event(event, self.chat)) is not None:
             self.drawn.pieces.append(piece)
             self.drawn.met = meets(self.drawn.text, self.markers)

@@ -33,10 +33,6 @@ def refuse_method(method: Method, options: Mapping[str, Any]) -> None:
     Raises:
         Incompatible: naming the want.
     """
-    if method.models:
-        fields = ", ".join(method.models)
-        remedy = f"It lets other models write or judge ({fields}); the server has one. Run it with ramify.load()."
-        raise Incompatible(method.name, "a remote server", remedy)
     if options.get("lookahead"):
         remedy = f"It wants Likeliest. {LACKING[Likeliest]} Take lookahead=0."
         raise Incompatible(f"{method.name}(lookahead={options['lookahead']})", "a remote server", remedy)
@@ -44,3 +40,7 @@ def refuse_method(method: Method, options: Mapping[str, Any]) -> None:
         if any(value is want for value in vars(sys.modules[method.run.__module__]).values()):
             remedy = f"It wants {want.__name__}. {reason} Run it with ramify.load()."
             raise Incompatible(method.name, "a remote server", remedy)
+    if method.models:
+        fields = ", ".join(method.models)
+        remedy = f"It lets other models write or judge ({fields}); the server has one. Run it with ramify.load()."
+        raise Incompatible(method.name, "a remote server", remedy)

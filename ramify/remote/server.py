@@ -8,7 +8,7 @@ from typing import Any
 from ramify.core.errors import Incompatible, RemoteError
 from ramify.core.ledger import ServerAccount
 from ramify.core.types import Branch
-from ramify.remote.answers import Drawn, Usage, read_answer, read_usage
+from ramify.remote.answers import Drawn, Piece, Usage, read_answer, read_usage
 from ramify.remote.calls import Caller, Failed
 from ramify.remote.capabilities import Capabilities
 from ramify.remote.kinds import kind_of
@@ -93,6 +93,8 @@ class Server:
     ) -> Drawn:
         [drawn] = await self.draw(branch, source, written, asked, 1, account)
         kept = cut_behind(drawn, markers)
+        if kept is None and drawn.ids:
+            return await self._up_to_marker(drawn, drawn.ids, markers, account)
         if kept is None:
             remedy = "It neither streams nor says where its tokens end, so a step would lose text, or hold too much."
             raise Incompatible("a marker", f"this server ({self.able.kind})", remedy)
@@ -104,14 +106,24 @@ class Server:
         A server may send several tokens in one piece, or hold text back until it knows that no stop text begins there.
         """
         last, ids = drawn.pieces[-1], drawn.ids
-        if drawn.finish is not None or ids is None or (last.count == 1 and not held_back and _in_step(drawn)):
+        if ids is None or (last.count == 1 and not held_back and _in_step(drawn)):
             return drawn
-        end, text = len(ids), await self.detokenize(ids, account)
-        while end > 1 and meets(shorter := await self.detokenize(ids[: end - 1], account), markers):
-            end, text = end - 1, shorter
-        lead = drawn.text[: max(0, len(drawn.text) - len(drawn.text.lstrip(" ")))] if not text.startswith(" ") else ""
-        logprobs = tuple(drawn.logprobs[:end]) or None
-        piece = type(last)(lead + text, tuple(ids[:end]), None, logprobs, tuple(drawn.tops[:end]) or None)
+        return await self._up_to_marker(drawn, ids, markers, account)
+
+    async def _up_to_marker(
+        self, drawn: Drawn, ids: Sequence[int], markers: Sequence[str], account: ServerAccount
+    ) -> Drawn:
+        """As far as the first token that completes a marker, which the server's own texts of the ids tell."""
+        low, high = 1, len(ids)
+        while low < high:
+            middle = (low + high) // 2
+            met = meets(await self.detokenize(ids[:middle], account), markers)
+            low, high = (low, middle) if met else (middle + 1, high)
+        text = _with_lead(await self.detokenize(ids[:low], account), drawn.text)
+        if low == len(ids) and drawn.finish is not None:
+            return drawn
+        logprobs, tops = tuple(drawn.logprobs[:low]), tuple(drawn.tops[:low])
+        piece = Piece(text, tuple(ids[:low]), None, logprobs or None, tops or None)
         return Drawn([piece], drawn.usage, met=True)
 
     async def tokenize(self, told: Mapping[str, Any], account: ServerAccount) -> list[int]:
@@ -175,6 +187,11 @@ class Server:
         account.completion_tokens += usage.completion
         prompt = self.able.prompt_price * usage.prompt
         account.cost += (prompt + self.able.completion_price * usage.completion) / MILLION
+
+
+def _with_lead(text: str, whole: str) -> str:
+    """`text` with the space before its first word, which some tokenizers strip where a text begins."""
+    return text if text.startswith(" ") else whole[: len(whole) - len(whole.lstrip(" "))] + text
 
 
 def _in_step(drawn: Drawn) -> bool:

@@ -44,6 +44,7 @@ class ToyServer:
     holds       characters that a stream holds back until more come
     end_counts  whether its tokens include the end token
     chat_only   no /v1/completions
+    pause       seconds between two events of a stream
     """
 
     ids: bool = True
@@ -60,6 +61,7 @@ class ToyServer:
     continues: bool = False
     owner: str = "vllm"
     context: int = 64
+    pause: float = 0.0
     model: ToyModel = field(default_factory=ToyModel)
     choose: Choose = seeded
     faults: list[Fault] = field(default_factory=list)
@@ -89,7 +91,7 @@ class ToyServer:
             token = self.choose(masses, 0 if self.constant else seed, len(tokens))
             self.drawn += 1
             yield token, raw[token]
-            if token == END:
+            if token == END and not body.get("ignore_eos"):
                 return
             tokens.append(token)
 
@@ -157,7 +159,8 @@ class ToyServer:
     def _completion(self, body: Mapping[str, Any], chat: bool) -> dict[str, Any]:
         count = 1 if self.n == "ignored" else body.get("n", 1)
         choices = [self.choice(i, body, chat) for i in range(count)]
-        sizes = [len(choice.get("token_ids") or choice.get("text") or "") for choice in choices]
+        texts = [choice["message"]["content"] if chat else choice["text"] for choice in choices]
+        sizes = [len(choice.get("token_ids") or text) for choice, text in zip(choices, texts, strict=True)]
         usage = {"prompt_tokens": len(self.prompt_of(body)), "completion_tokens": sum(sizes)}
         return {"choices": choices} | ({"usage": usage} if self.usage else {})
 
@@ -204,7 +207,7 @@ class ToyServer:
             if body.get("stream"):
                 if not self.streams:
                     return httpx.Response(400, json={"error": {"message": "no streams here"}})
-                return httpx.Response(200, content=_sse(self.events(request.url.path, body)))
+                return httpx.Response(200, content=_sse(self.events(request.url.path, body), self.pause))
             status, answer = self.answer(request.url.path, body)
             return httpx.Response(status, json=answer)
 
@@ -214,10 +217,10 @@ class ToyServer:
 PROBED = "Once upon a time"
 
 
-async def _sse(events: Iterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _sse(events: Iterator[dict[str, Any]], pause: float) -> AsyncIterator[bytes]:
     for event in events:
         yield f"data: {json.dumps(event)}\n\n".encode()
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
     yield b"data: [DONE]\n\n"
 
 
