@@ -182,7 +182,7 @@ function finish(runs, prompt) {
   at("stop").hidden = true;
   at("send").hidden = false;
   at("clear").hidden = false;
-  if (inStop) at("prompt").focus();
+  if (inStop) at("send").focus();
   at("status").textContent = runs.map(({ outcome }) => outcome).join("; ");
   const failed = runs.findIndex(({ error }) => error);
   if (failed < 0) return;

@@ -63,7 +63,7 @@ export class MethodCard {
     const needs =
       entry.needs && entry.needs !== "nothing" ? el("p", { className: "law" }, `Needs ${entry.needs}.`) : null;
     const count = rest.length ? `Guide and ${rest.length} more option${rest.length === 1 ? "" : "s"}` : "Guide";
-    this.summary.textContent = `${entry.summary[0].toUpperCase()}${entry.summary.slice(1)}.`;
+    this.summary.textContent = `${entry.summary.replace(/^\w(?=\w)/, (first) => first.toUpperCase())}.`;
     const pair = el("div", { className: "pair" }, this.size?.element, this.reward.element);
     this.body.replaceChildren(
       pair,

@@ -131,7 +131,7 @@ export class Settings {
     const names = [param, `search.${param}`];
     const near = [this.cards[side].method, ...this.cards[side].fields];
     const found = [...near, ...this.fields].find((field) => names.includes(field.param));
-    if (found) show(found, message);
+    if (found) show(found, message.replace(`${param}: `, "")); // it stands there: no need to name it
     return Boolean(found);
   }
 
@@ -151,7 +151,8 @@ export class Settings {
 function show(field, message) {
   for (let up = field.element.parentElement; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
   field.complain(message);
-  field.control.focus();
+  field.control.focus({ preventScroll: true });
+  field.element.scrollIntoView({ block: "center" });
 }
 
 function radios(name, legend, choices) {

@@ -29,32 +29,20 @@ export function table(caption, columns, rows) {
   return el("div", { className: "wide", tabIndex: 0, role: "region", aria: { label: caption } }, made);
 }
 
-/** All candidates of a search: the best, the others by score, the rejected. */
+/** All candidates of a search: the best, the others by score, the rejected. A column that nobody fills is left out. */
 export function candidates(search) {
   const all = search.candidates ?? [];
-  const [weights, answers] = ["weight", "answer"].map((name) =>
-    all.some((each) => each[name] !== null && each[name] !== undefined),
-  );
+  const star = () => el("b", { className: "star", title: "the best" }, "★");
+  const given = (value, show) => (value === null || value === undefined ? "" : show(value));
   const columns = [
-    ["", false],
-    ["score", true],
-    ["tokens", true],
-    ["ended by", false],
-  ];
-  if (weights) columns.push(["weight", true]);
-  if (answers) columns.push(["answer", false]);
-  columns.push(["text", false]);
-  const row = (each, place) => {
-    const cells = [
-      place === search.best
-        ? el("span", {}, `${place + 1} `, el("b", { className: "star", title: "the best" }, "★"))
-        : `${place + 1}`,
-    ];
-    cells.push(score(each.score), count(each.tokens), each.stopped_because ?? "");
-    if (weights) cells.push(each.weight === null || each.weight === undefined ? "" : share(each.weight));
-    if (answers) cells.push(each.answer === null || each.answer === undefined ? "" : String(each.answer));
-    return [...cells, el("span", { className: "text" }, each.text.trim())];
-  };
+    ["", false, (each, place) => (place === search.best ? el("span", {}, `${place + 1} `, star()) : `${place + 1}`)],
+    ["score", true, (each) => given(each.score, score)],
+    ["tokens", true, (each) => count(each.tokens)],
+    ["ended by", false, (each) => each.stopped_because ?? ""],
+    ["weight", true, (each) => given(each.weight, share)],
+    ["answer", false, (each) => given(each.answer, String)],
+    ["text", false, (each) => el("span", { className: "text" }, each.text.trim())],
+  ].filter(([, , show]) => all.some((each, place) => show(each, place) !== ""));
   const rank = ([each, place]) => (place === search.best ? 2 : each.stopped_because === "rejected" ? 0 : 1);
   const order = all
     .map((each, place) => [each, place])
@@ -62,12 +50,8 @@ export function candidates(search) {
       const [scoreA, scoreB] = [a, b].map(([each]) => each.score ?? -Number.MAX_VALUE);
       return rank(b) - rank(a) || scoreB - scoreA || a[1] - b[1];
     });
-  const build = (some) =>
-    table(
-      "Candidates",
-      columns,
-      some.map(([each, place]) => row(each, place)),
-    );
+  const row = ([each, place]) => columns.map(([, , show]) => show(each, place));
+  const build = (some) => table("Candidates", columns, some.map(row));
   const box = el("div", {}, build(order.slice(0, FIRST)));
   if (all.length > FIRST) {
     const more = el("button", { type: "button", className: "quiet" }, `Show ${count(all.length - FIRST)} more`);
