@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ramify import __version__
@@ -53,6 +53,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer; with `stream` its pieces.", "content": {"text/event-stream": {}}}
 }
+SCRAPED: dict[int | str, dict[str, Any]] = {200: {"description": "Prometheus' format.", "content": {"text/plain": {}}}}
 REWARDS = ("builtin-prm", "builtin-orm", "builtin-dpo", "logprob", "judge")
 BUDGET = ("tokens", "reward_tokens", "draft_tokens", "flops", "seconds", "pages")
 CREATED = 1_700_000_000
@@ -165,7 +166,7 @@ def _about(app: FastAPI, calls: Calls) -> None:
             raise Refused(503, "the engine has stopped", code="closing")
         return JSONResponse({"status": "ok", "version": __version__})
 
-    @app.get("/metrics", tags=["ramify"], response_class=PlainTextResponse)
+    @app.get("/metrics", tags=["ramify"], responses=SCRAPED)
     async def metrics() -> Response:
         """For Prometheus."""
         body, kind = app.state.metrics.render()

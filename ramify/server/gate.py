@@ -118,7 +118,8 @@ class Gate:
             text = body.decode("utf-8")
             if _depth(text) > depth:
                 raise Refused(400, f"the JSON is nested deeper than {depth}", code="too_deep")
-            json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+            value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+            json.dumps(value, ensure_ascii=False).encode()  # an escape may spell half a character, which is no text
         except (ValueError, RecursionError) as error:
             raise Refused(400, f"the body is no valid JSON: {error}", code="invalid_json") from None
 
