@@ -37,6 +37,7 @@ class Server(uvicorn.Server):
         ending = asyncio.create_task(asyncio.to_thread(self.service.close, self.grace))
         await super().shutdown(sockets)
         await ending
+        _audit(self.service.lm)  # now: uvicorn raises the signal again, and that ends the process
 
 
 def serve(
@@ -113,7 +114,6 @@ async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[
         await Server(config, service, settings.grace).serve()
     finally:
         service.close()
-    _audit(lm)
 
 
 def _audit(lm: LM) -> None:
