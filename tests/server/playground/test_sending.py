@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 
-import openai
 import pytest
 
 from tests.server.playground.fake import Fake
@@ -154,7 +153,7 @@ def test_copied_script_runs(visit, drafting, capsys):
     desk = visit(f"{drafting.url}/").open()
     desk.method("best-of-n", 2)
     desk.prompt.fill("Compute (12 + 9) * 4 - 30.")
-    assert openai
+    pytest.importorskip("openai")
     exec(compile(desk.copied("Copy as Python"), "copied", "exec"), {})
     assert "12 + 9 = 21" in capsys.readouterr().out
 
