@@ -18,6 +18,7 @@ from ramify.api import BUILTIN_MODELS, SCORED_TEXTS, Service, Tokenizer, methods
 from ramify.core.errors import RamifyError, UnknownName
 from ramify.core.registry import lookup, names
 from ramify.core.strict import keyword_options
+from ramify.server import said
 from ramify.server.calls import Call, Calls
 from ramify.server.errors import Refused, bad, refused
 from ramify.server.gate import Gate
@@ -50,13 +51,16 @@ SAYS = {
 ANSWERS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorAnswer, "description": text} for code, text in SAYS.items()
 }
-STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The answer; with `stream` its pieces.", "content": {"text/event-stream": {}}}
-}
 SCRAPED: dict[int | str, dict[str, Any]] = {200: {"description": "Prometheus' format.", "content": {"text/plain": {}}}}
 REWARDS = ("builtin-prm", "builtin-orm", "builtin-dpo", "logprob", "judge")
 BUDGET = ("tokens", "reward_tokens", "draft_tokens", "flops", "seconds", "pages")
 CREATED = 1_700_000_000
+
+
+def _says(answer: type[said.Said], *, streams: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The document's word on a route's answers."""
+    content: dict[str, Any] = {"text/event-stream": {}} if streams else {}
+    return {200: {"model": answer, "description": answer.__doc__ or "", "content": content}}
 
 
 def create_app(service: Service, settings: Settings | None = None, *, logdb: LogDb | None = None) -> FastAPI:
@@ -92,13 +96,13 @@ def create_app(service: Service, settings: Settings | None = None, *, logdb: Log
 def _writing(app: FastAPI, calls: Calls) -> None:
     """The routes that draw."""
 
-    @app.post("/v1/completions", tags=["OpenAI"], responses=STREAMED)
+    @app.post("/v1/completions", tags=["OpenAI"], responses=_says(said.CompletionAnswer, streams=True))
     async def completions(request: Request, body: CompletionRequest) -> Response:
         """Continue one prompt or several; a search if `search` or the model's name asks for one."""
         request.state.asked = body.model_dump(exclude_none=True)
         return await calls.complete(request, of_completion(body, calls.settings, calls.lm))
 
-    @app.post("/v1/chat/completions", tags=["OpenAI"], responses=STREAMED)
+    @app.post("/v1/chat/completions", tags=["OpenAI"], responses=_says(said.ChatAnswer, streams=True))
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         """Answer a chat, rendered by the model's own template."""
         request.state.asked = body.model_dump(exclude_none=True)
@@ -109,7 +113,7 @@ def _reading(app: FastAPI, calls: Calls) -> None:
     """The routes that only read."""
     lm, settings = calls.lm, calls.settings
 
-    @app.post("/v1/score", tags=["ramify"])
+    @app.post("/v1/score", tags=["ramify"], responses=_says(said.ScoreAnswer))
     async def score(request: Request, body: ScoreRequest) -> Response:
         """Score texts behind a prompt by a reward: raw numbers, of each step if `steps`."""
         request.state.asked = body.model_dump(exclude_none=True)
@@ -132,7 +136,7 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         used = {"prompt_tokens": read, "completion_tokens": 0, "total_tokens": read}
         return call.done({"object": "list", "model": body.model, "data": data, "usage": used}, [result])
 
-    @app.post("/tokenize", tags=["ramify"])
+    @app.post("/tokenize", tags=["ramify"], responses=_says(said.Tokens))
     async def tokenize(body: TokenizeRequest) -> Response:
         """Token ids of a text or of a chat."""
         _known_model(body.model, settings)
@@ -147,7 +151,7 @@ def _reading(app: FastAPI, calls: Calls) -> None:
             answer["token_strs"] = [lm.tokenizer.tokens[token] for token in ids]
         return JSONResponse(answer)
 
-    @app.post("/detokenize", tags=["ramify"])
+    @app.post("/detokenize", tags=["ramify"], responses=_says(said.Text))
     async def detokenize(body: DetokenizeRequest) -> Response:
         """The text of token ids, special ones spelled out."""
         _known_model(body.model, settings)
@@ -159,7 +163,7 @@ def _about(app: FastAPI, calls: Calls) -> None:
     """The routes that say what there is."""
     settings, offered = calls.settings, _model_names(calls)
 
-    @app.get("/healthz", tags=["ramify"])
+    @app.get("/healthz", tags=["ramify"], responses=_says(said.Health))
     async def healthz() -> Response:
         """Whether the engine's thread is alive; no key is asked for."""
         if not calls.service.alive:
@@ -172,12 +176,12 @@ def _about(app: FastAPI, calls: Calls) -> None:
         body, kind = app.state.metrics.render()
         return Response(body, media_type=kind)
 
-    @app.get("/v1/models", tags=["OpenAI"])
+    @app.get("/v1/models", tags=["OpenAI"], responses=_says(said.Models))
     async def models() -> Response:
         """The model, and each search that its name may carry."""
         return JSONResponse({"object": "list", "data": [_model(calls, name) for name in offered]})
 
-    @app.get("/v1/models/{model}", tags=["OpenAI"])
+    @app.get("/v1/models/{model}", tags=["OpenAI"], responses=_says(said.Model))
     async def model(model: str) -> Response:
         """One of them."""
         if model not in offered:

@@ -97,7 +97,7 @@ class Stream:
             index = i * self.wish.choices + j
             yield from self._begin(index, i)
             rest = candidate.text[self._told.get(index, 0) :]
-            if rest and self.wish.method != "sample":
+            if rest and (self.wish.search is not None or self.wish.method != "sample"):
                 yield sse(self._whole(index, candidate, rest))
             reason = stop_reason(candidate, self.wish, self.prompts[i], self.codec)
             yield sse(self._chunk(index, "", FINISH[candidate.stopped_because], stop_reason=reason))
