@@ -11,6 +11,7 @@ from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import finalize
 
 from ramify.api.choosing import Choosing
 from ramify.api.lm import Text, seed_of
@@ -50,6 +51,7 @@ def connect(base_url: str, model: str | None = None, api_key: str | None = None,
         **declared: how the server is to be treated (any field of `ramify.remote.patience.Patience`: concurrency, rate,
             timeout, retries, ...), and what it can do (any field of `ramify.remote.capabilities.Capabilities`: kind,
             ids, logprobs, choices, context, prompt_price, ...). What is not said is found out by a few small requests.
+            `transport` is one of httpx's, instead of the network.
 
     Raises:
         BadInput: the address or an option is wrong, or the extra `remote` is not installed. UnknownName: no such option
@@ -84,6 +86,7 @@ class Remote:
     def __init__(self, server: Server, loop: Loop) -> None:
         self._server, self._loop = server, loop
         self._choosing = Choosing({}, _no_models)
+        self._hang_up = finalize(self, loop.close, server.caller.close)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -154,7 +157,7 @@ class Remote:
 
     def close(self) -> None:
         """Hang up. A second time does nothing."""
-        self._loop.close(self._server.caller.close)
+        self._hang_up()
 
     def __enter__(self) -> "Remote":
         return self

@@ -9,8 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ramify.api import load, steering_from
-from ramify.cli import options
+from ramify.cli import elsewhere, options
 from ramify.cli.document import Row, document, emit
 from ramify.cli.terminal import err, out, progress, visible
 from ramify.cli.tree import draw, shorten
@@ -58,6 +57,9 @@ def run(
     kv_gib: options.KvGib = 0.5,
     steer: options.Steer = None,
     steer_strength: options.SteerStrength = None,
+    server: elsewhere.Server = None,
+    api_key: elsewhere.ApiKey = None,
+    server_model: elsewhere.ServerModel = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run one method on one prompt.
@@ -71,12 +73,12 @@ def run(
           --budget-pages 120 --set alpha=0.3 < problem.txt
       ramify run "Compute 7 * 8." --draft builtin-draft
       ramify run "Compute 7 * 8 - 6." --method "majority-vote(each=best-of-n(n=4))"
+      ramify run "Compute 7 * 8." --server http://127.0.0.1:8000/v1 -n 4
     """
     text = sys.stdin.read() if prompt == "-" else prompt
     wishes = options.settings(set_) | options.given(
         n=n, select=select, temperature=temperature, max_tokens=max_tokens, stop=tuple(stop) if stop else None
     )
-    judge = options.default_reward(reward, model) if options.uses_reward(method, wishes) else reward
     budget = Budget(
         tokens=budget_tokens,
         reward_tokens=budget_reward_tokens,
@@ -85,10 +87,11 @@ def run(
         seconds=budget_seconds,
         pages=budget_pages,
     )
-    drafting = options.speculation(draft, verifier, shape, lossy)
-    moved = steering_from(steer, steer_strength)
-    lm = load(model, mode=mode, dtype=dtype, device=device, kv_gib=kv_gib, speculate=drafting, steer=moved)
-    with progress(method, 1) as step:
+    judged = options.uses_reward(method, wishes)
+    here = {"model": model, "mode": mode, "dtype": dtype, "device": device, "kv_gib": kv_gib, "draft": draft}
+    here |= {"verifier": verifier, "shape": shape, "lossy": lossy, "steer": steer, "steer_strength": steer_strength}
+    with elsewhere.searcher(server, api_key, server_model, here, run) as lm, progress(method, 1) as step:
+        judge = elsewhere.judge(lm, reward, model) if judged else reward
         wishes |= {"reward": judge, "budget": budget, "seed": seed, "guide": guide}
         wishes["progress"] = lambda done, _: step(done)
         [result] = lm.search_many([[{"role": "user", "content": text}] if chat else text], method, **wishes)
@@ -154,7 +157,12 @@ def _summary(result: Result) -> str:
         parts.append(f"log evidence {result.log_evidence:.3f}")
     if any(best.notes):
         parts.append(f"guide's notes {sum(best.notes) / len(best.notes):.2f} a token")
-    parts += [f"{ledger.generated_tokens} tokens", quantities.flops(ledger.flops), quantities.seconds(ledger.seconds)]
+    parts.append(f"{ledger.generated_tokens} tokens")
+    if (account := ledger.server).requests:
+        parts += [f"{account.requests} requests", *([f"cost {account.cost:.4g}"] if account.cost else [])]
+    else:
+        parts.append(quantities.flops(ledger.flops))
+    parts.append(quantities.seconds(ledger.seconds))
     if (drafts := ledger.drafts).drafted:
         accepted = drafts.accepted / drafts.drafted
         parts.append(f"{ledger.block_efficiency:.1f} tokens a pass, {accepted:.0%} of drafts accepted")

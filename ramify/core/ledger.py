@@ -205,6 +205,13 @@ class Ledger:
                 f"{self.drafts.accepted} of {self.drafts.drafted} drafted tokens accepted, "
                 f"{self.block_efficiency:.2f} tokens a pass; "
             )
+        if (there := self.server).requests:
+            cost = f", cost {there.cost:.4g}" if there.cost else ""
+            return (
+                f"{self.generated_tokens} generated from {self.prompt_tokens} prompt tokens; {there.requests} requests "
+                f"({there.retries} again), {there.prompt_tokens} tokens sent ({there.cached_tokens} of them cached), "
+                f"{there.completion_tokens} drawn{cost}; {self.seconds:.2f} s"
+            )
         return (
             f"{self.generated_tokens} generated from {self.prompt_tokens} prompt tokens; {models or 'no model'}; "
             f"{drafts}{self.flops:.3g} FLOPs, {self.seconds:.2f} s, {self.recomputed_tokens} recomputed, "

@@ -159,18 +159,23 @@ async def _events(answer: httpx.Response) -> AsyncGenerator[Json, None]:
     Raises:
         Failed: an event is no JSON object, or an error.
     """
-    async for line in answer.aiter_lines():
-        if not line.startswith("data:"):
-            continue
-        data = line.removeprefix("data:").strip()
-        if data == "[DONE]":
-            return
-        try:
-            event = json.loads(data)
-        except ValueError as error:
-            raise Failed(f"an event that is no JSON: {data[:80]!r}", 200) from error
-        if not isinstance(event, dict):
-            raise Failed(f"an event that is no object: {data[:80]!r}", 200)
-        if event.get("error"):
-            raise Failed(f"an error in the stream: {_complaint(data)}", 200)
-        yield event
+    async with aclosing(answer.aiter_lines()) as lines:  # type: ignore[type-var]
+        async for line in lines:
+            if not line.startswith("data:"):
+                continue
+            data = line.removeprefix("data:").strip()
+            if data == "[DONE]":
+                return
+            yield _event(data)
+
+
+def _event(data: str) -> Json:
+    try:
+        event = json.loads(data)
+    except ValueError as error:
+        raise Failed(f"an event that is no JSON: {data[:80]!r}", 200) from error
+    if not isinstance(event, dict):
+        raise Failed(f"an event that is no object: {data[:80]!r}", 200)
+    if event.get("error"):
+        raise Failed(f"an error in the stream: {_complaint(data)}", 200)
+    return event

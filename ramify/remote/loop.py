@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,12 +41,17 @@ class Loop:
             asyncio.run_coroutine_threadsafe(rest(), self._loop).result(GRACE + 1)
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """Run `last` and stop the thread. A second time does nothing."""
+        """Run `last` and stop the thread. A second time does nothing; within the thread itself it just stops."""
         if self._loop.is_closed():
+            return
+        if current_thread() is self._thread:
+            self._loop.stop()
             return
         try:
             if last is not None:
                 self.run(last)
+            self.run(self._loop.shutdown_asyncgens)
+            self._settle()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(GRACE)

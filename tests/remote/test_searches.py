@@ -1,5 +1,7 @@
 """`connect(...).search` as users of `load().search` know it: methods, rewards, seeds, budgets, chats, the ledger."""
 
+import gc
+import threading
 from typing import Any
 
 import pytest
@@ -273,6 +275,16 @@ def test_the_bill(meet: Meet) -> None:
     assert account.cost == pytest.approx((2.0 * 20 + 10.0 * toy.drawn) / 1e6)
     assert ledger.models["target"].tokens == 20 + toy.drawn and ledger.recomputed_tokens == 15
     assert ledger.row()["server_cost"] == account.cost and ledger.forks == 4
+
+
+def test_nothing_is_left_when_it_hangs_up(caplog: pytest.LogCaptureFixture) -> None:
+    """Streams that were hung up, and a connection that nobody closed: no thread, no task."""
+    remote = ramify.connect("http://toy/v1", transport=ToyServer().transport())
+    remote.search(PROMPT, "beam", n=6, width=2, step="b", reward=letters, max_tokens=8)
+    del remote
+    gc.collect()
+    assert not [thread.name for thread in threading.enumerate() if thread.name == "ramify.remote"]
+    assert not caplog.records
 
 
 def test_it_hangs_up_once() -> None:
