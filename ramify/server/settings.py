@@ -16,8 +16,9 @@ class Limits:
 
     max_n: int = _cap(128, "Most choices (n, best_of) of a request, and most candidates of a search.")
     max_beam_width: int = _cap(64, "Most beams.")
-    max_tokens: int = _cap(4096, "Most tokens a choice may have.")
+    max_tokens: int = _cap(4096, "Most tokens a choice may have, also where a chat asks for no maximum.")
     max_prompts: int = _cap(64, "Most prompts of a request.")
+    max_choices: int = _cap(512, "Most texts of a request: its prompts times the choices of each.")
     max_logprobs: int = _cap(20, "Most alternatives of each token.")
     max_stop: int = _cap(16, "Most stop texts, stop tokens and bad words of each kind.")
     max_stop_bytes: int = _cap(1024, "Longest stop text or bad word, in bytes.")

@@ -68,6 +68,7 @@ def of_completion(request: CompletionRequest, settings: Settings, lm: LM) -> Wis
         if request.best_of is not None and request.best_of < (request.n or 1):
             raise bad("best_of", f"{request.best_of} texts are too few to answer with n={request.n}")
         shared = _shared(request, settings, lm, search)
+    _most("n", len(prompts) * (request.best_of or request.n or 1), limits.max_choices, "texts of all prompts")
     tokens = LEGACY_TOKENS if request.max_tokens is None else request.max_tokens
     _most("max_tokens", tokens, limits.max_tokens)
     echo, logprobs = bool(request.echo), request.logprobs
@@ -100,6 +101,7 @@ def of_chat(request: ChatRequest, settings: Settings, lm: LM) -> Wish:
     _refuse_in_stream(request, "prompt_logprobs", request.prompt_logprobs)
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     shared = _shared(request, settings, lm, searched(request, settings))
+    tokens = limits.max_tokens if tokens is None else tokens
     options = shared.pop("options") | _of_tokens(tokens, logprobs, request.prompt_logprobs)
     ids = chat_ids(request.messages, request, limits, lm)
     return Wish(
