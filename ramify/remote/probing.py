@@ -36,6 +36,7 @@ class Probe:
     caller: Caller
     found: dict[str, Any]
     account: ServerAccount = field(default_factory=ServerAccount)
+    refusal: str = ""  # the last
 
     async def run(self, model: str | None) -> Capabilities:
         """Everything that was not declared.
@@ -117,7 +118,7 @@ class Probe:
         drawn = await self._draw({"n": 2, "logprobs": True}, chat=True) or []
         alone = drawn or await self._draw({}, chat=True) or []
         if not alone:
-            why = "it answers neither completions nor chats. Is base_url right (it ends in /v1)? Does it need api_key?"
+            why = f"it answers neither completions nor chats ({self.refusal}). Is base_url right (it ends in /v1)?"
             raise RemoteError(f"model {self.found['model']!r}: {why}")
         self._read("n", drawn)
         self._read("logprobs", drawn)
@@ -134,6 +135,7 @@ class Probe:
         except RemoteError as error:
             if error.status is None or error.status in (401, 403, 429):
                 raise
+            self.refusal = str(error)
             return None
 
     def _body(self, chat: bool, seed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 import ramify
@@ -75,6 +76,13 @@ def test_wrong_addresses(address: str) -> None:
 def test_nobody_there() -> None:
     with pytest.raises(RemoteError, match=r"127\.0\.0\.1:9"):
         ramify.connect("http://127.0.0.1:9/v1", retries=1, backoff=0.001)
+
+
+def test_a_server_that_draws_nothing_is_quoted(meet: Meet) -> None:
+    toy = ToyServer()
+    toy.faults = [lambda body: httpx.Response(400, json={"error": {"message": "no temperature here"}})] * 20
+    with pytest.raises(RemoteError, match="neither completions nor chats .*no temperature here"):
+        meet(toy)
 
 
 def test_one_text_whatever_the_seed_is_refused_before_it_is_drawn(meet: Meet) -> None:
