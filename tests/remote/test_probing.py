@@ -81,7 +81,7 @@ def test_nobody_there() -> None:
 def test_a_server_that_draws_nothing_is_quoted(meet: Meet) -> None:
     toy = ToyServer()
     toy.faults = [lambda body: httpx.Response(400, json={"error": {"message": "no temperature here"}})] * 20
-    with pytest.raises(RemoteError, match="neither completions nor chats .*no temperature here"):
+    with pytest.raises(RemoteError, match=r"neither completions nor chats .*no temperature here"):
         meet(toy)
 
 
