@@ -74,15 +74,9 @@ class Fuzzed:
     def ask(self, case: schemathesis.Case) -> Any:
         """Send it, steered to the model that is there and to little work, and check the answer."""
         if isinstance(case.body, dict):
-            model = "scorer" if case.operation.path == "/v1/score" else self.server.model
-            if isinstance(case.body.get("model"), str):
-                case.body["model"] = model
-            lengths = ("max_tokens", "max_completion_tokens")
-            for name in lengths:
-                if type(case.body.get(name)) is int:
-                    case.body[name] = min(case.body[name], MOST_TOKENS)
-            if case.operation.path.endswith("completions") and all(case.body.get(name) is None for name in lengths):
-                case.body["max_tokens"] = MOST_TOKENS
+            steer(case.body, "judge" if case.operation.path == "/v1/score" else self.server.model)
+            if case.operation.path.endswith("completions"):
+                shorten(case.body)
         url, headers = self.server.url, self.headers
         return case.call_and_validate(base_url=url, session=self.session, headers=headers, checks=CHECKS)
 
@@ -90,7 +84,32 @@ class Fuzzed:
         """Whether some requests went through, and bad ones were refused; without the key, none."""
         if self.server.settings.api_keys and not self.headers and name != "GET /healthz":
             return seen <= {401, 405}
+        if "{" in name:
+            return 404 in seen
         return 200 in seen and (400 in seen or not name.startswith("POST"))
+
+
+def steer(body: dict[str, Any], model: str) -> None:
+    """To the model that is there, and to texts that hold something: else nothing but these would be refused."""
+    if isinstance(body.get("model"), str):
+        body["model"] = model
+    if body.get("prompt") == "":
+        body["prompt"] = "ab"
+    if isinstance(body.get("completions"), list):
+        body["completions"] = [text or "ab" if isinstance(text, str) else text for text in body["completions"]]
+        body.pop("completion", None)
+    if body.get("completion") == "":
+        body["completion"] = "ab"
+
+
+def shorten(body: dict[str, Any]) -> None:
+    """To little work."""
+    lengths = ("max_tokens", "max_completion_tokens")
+    for name in lengths:
+        if type(body.get(name)) is int:
+            body[name] = min(body[name], MOST_TOKENS)
+    if all(body.get(name) is None for name in lengths):
+        body["max_tokens"] = MOST_TOKENS
 
 
 @pytest.fixture(scope="module", params=["open", "with a key", "without the key"])
