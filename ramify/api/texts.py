@@ -6,15 +6,16 @@ from typing import Any
 from ramify.core.errors import BadInput
 from ramify.core.protocols import Method
 from ramify.core.types import Ended, Prompt, Selection, best_of
-from ramify.core.wants import Append, Fork, Score, Search
+from ramify.core.wants import Append, Extend, Fork, Score, Search
 
 
-def scored_texts(prompt: Prompt, *, texts: Sequence[str], step: str = "") -> Search[Selection]:
+def scored_texts(prompt: Prompt, *, texts: Sequence[str], step: str = "", end: int | None = None) -> Search[Selection]:
     """Put each text behind the prompt and score it, raw.
 
     Args:
         step: where given, also the beginnings that end with it are scored: `rounds` has a list for each text of
             {"text", "score"}, the last one's the whole text's.
+        end: a token that ends each text; None leaves them open.
     """
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise BadInput("texts", "a list of texts is expected, none of them empty")
@@ -25,6 +26,8 @@ def scored_texts(prompt: Prompt, *, texts: Sequence[str], step: str = "") -> Sea
         some = [i for i, parts in enumerate(pieces) if k < len(parts)]
         for i in some:
             yield Append(live[i], pieces[i][k])
+        if end is not None and (last_ones := [i for i in some if k == len(pieces[i]) - 1]):
+            yield Extend([live[i] for i in last_ones], [end] * len(last_ones))
         scores = yield Score([live[i] for i in some])
         last |= scores
         for i in some:

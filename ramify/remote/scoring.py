@@ -96,16 +96,18 @@ class Scoring:
         return _number(reward.name, reward.final if branch.done else reward.partial, [view])
 
     async def _served(self, branches: Sequence[Branch], prompts: Sequence[str], reward: ServerReward) -> list[float]:
-        """Texts of one prompt are one request."""
-        groups = dict[int, list[int]]()
+        """Texts of one prompt that end alike are one request."""
+        groups = dict[tuple[int, bool], list[int]]()
         for at, branch in enumerate(branches):
-            groups.setdefault(id(self.books.written[branch.id].source), []).append(at)
+            ended = branch.finish == "stop" and not branch.sampling.stop  # a stop text stands where the end token would
+            groups.setdefault((id(self.books.written[branch.id].source), ended), []).append(at)
         scores = [0.0] * len(branches)
-        for members in groups.values():
+        for (_, ended), members in groups.items():
             source = self.books.written[branches[members[0]].id].source
             prompt: Any = [dict(message) for message in source.messages] or prompts[members[0]]
             texts = [self.books.written[branches[at].id].text for at in members]
-            found, read = await self.server.score(reward.served, prompt, texts, self.books.ledger.server)
+            account = self.books.ledger.server
+            found, read = await self.server.score(reward.served, prompt, texts, account, ended=ended)
             self.books.ledger.model(reward.name, "reward").tokens += read
             for at, score in zip(members, found, strict=True):
                 scores[at] = _number(reward.name, lambda s: s, [score])

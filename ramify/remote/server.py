@@ -163,9 +163,12 @@ class Server:
         return await self.caller.post("../detokenize", body, account, read)
 
     async def score(
-        self, reward: str, prompt: Any, texts: Sequence[str], account: ServerAccount
+        self, reward: str, prompt: Any, texts: Sequence[str], account: ServerAccount, *, ended: bool = False
     ) -> tuple[list[float], int]:
-        """What a reward of the server says of texts behind a prompt, raw; and how many tokens it read."""
+        """What a reward of the server says of texts behind a prompt, raw; and how many tokens it read.
+
+        `ended` texts are read with the model's end token.
+        """
 
         def read(answer: Any) -> tuple[list[float], int]:
             rows = answer.get("data") if isinstance(answer, Mapping) else None
@@ -175,7 +178,7 @@ class Server:
             usage = read_usage(answer)
             return [float(row["score"]) for row in ranked], 0 if usage is None else usage.prompt
 
-        body = {"model": reward, "prompt": prompt, "completions": list(texts)}
+        body = {"model": reward, "prompt": prompt, "completions": list(texts), "ended": ended}
         return await self.caller.post("score", body, account, read)
 
     def _bill(self, account: ServerAccount, usage: Usage | None, drawn: Sequence[Drawn], standing: int = 0) -> None:

@@ -125,7 +125,8 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         if reward.needs_logprobs:
             raise bad("model", f"{body.model!r} weighs how a text was drawn; it cannot score one that stands already")
         prompt = body.prompt if isinstance(body.prompt, str) else [plain(message) for message in body.prompt]
-        options = {"texts": tuple(texts), "step": body.step if body.steps else "", "reward": body.model}
+        options: dict[str, Any] = {"texts": tuple(texts), "step": body.step if body.steps else "", "reward": body.model}
+        options["end"] = min(lm.tokenizer.end_ids, default=None) if body.ended else None
         call = Call(calls, request, Wish(prompts=[prompt], method=SCORED_TEXTS, options=options, seed=0))
         result = (await call.wait(call.begin(None)))[0]
         data = []

@@ -133,6 +133,7 @@ class ScoreRequest(Strict):
     prompt: StrictStr | Annotated[list[Message], Field(min_length=1)]
     completion: StrictStr | None = None
     completions: Annotated[list[StrictStr], Field(min_length=1)] | None = None
+    ended: StrictBool = Field(False, description="The texts are over: they are read with the model's end token.")
     steps: StrictBool = False
     step: Annotated[StrictStr, Field(min_length=1)] = "\n"
     user: StrictStr | None = None

@@ -63,13 +63,15 @@ def test_steps_end_at_the_very_token(server: Remote) -> None:
     assert seen and all(text.endswith("\n") for text in seen)
 
 
-def test_its_rewards_are_those_of_the_same_model_here(server: Remote) -> None:
-    """/v1/score of a text is what the reward model says here of the tokens of the text: there is no end token in it."""
-    here = ramify.load().search(PROBLEM, "best-of-n", n=4, reward="builtin-prm", max_tokens=12, temperature=1.5, seed=1)
-    assert all(candidate.stopped_because == "length" for candidate in here.candidates)
+@pytest.mark.parametrize(("ended", "most"), [(False, 12), (True, 100)])
+def test_its_rewards_are_those_of_the_same_model_here(ended: bool, most: int, server: Remote) -> None:
+    """/v1/score of a text is what the reward model says here of the text's tokens, of an ended one with its end."""
+    wish: dict[str, Any] = {"n": 4, "reward": "builtin-prm", "max_tokens": most, "temperature": 1.2, "seed": 1}
+    here = ramify.load().search(PROBLEM, "best-of-n", **wish)
+    assert all((candidate.stopped_because == "stop") == ended for candidate in here.candidates)
     known = {candidate.text: candidate.score for candidate in here.candidates}
-    account = ServerAccount()
-    scores = server._loop.run(lambda: server._server.score("builtin-prm", PROBLEM, list(known), account))[0]
+    account, texts = ServerAccount(), list(known)
+    scores = server._loop.run(lambda: server._server.score("builtin-prm", PROBLEM, texts, account, ended=ended))[0]
     assert scores == pytest.approx(list(known.values()), abs=0.02)
     there = server.search(PROBLEM, "best-of-n", n=3, reward="server:builtin-prm", max_tokens=64, seed=1)
     assert there.best.score == max(c.score for c in there.candidates if c.score is not None)
