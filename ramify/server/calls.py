@@ -159,7 +159,7 @@ class Call:
             gone.cancel()
             self._failed(error)
             raise
-        stream = Stream(head, self.wish, queue, tickets, prompts, self.calls.lm.tokenizer)
+        stream = Stream(head, self.wish, queue, tickets, prompts, self.calls.lm.tokenizer, gone)
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         body = self._pieces(stream, first, gone)
         return StreamingResponse(body, media_type="text/event-stream; charset=utf-8", headers=headers)

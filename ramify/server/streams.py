@@ -36,6 +36,7 @@ class Stream:
         queue: what happens, put there from the engine's thread.
         tickets: one a prompt, in their order.
         prompts: the tokens of each.
+        gone: done when the client went away.
     """
 
     head: Head
@@ -44,6 +45,7 @@ class Stream:
     tickets: Sequence[Ticket]
     prompts: Sequence[Sequence[int]]
     codec: Tokenizer
+    gone: "asyncio.Task[None]"
 
     def __post_init__(self) -> None:
         self.results: list[Result | None] = [None] * len(self.tickets)
@@ -59,7 +61,7 @@ class Stream:
         try:
             while True:
                 i, event = item
-                if i == GONE:
+                if i == GONE or self.gone.done():  # what still stands in the queue is for nobody
                     return
                 if event is None:
                     left -= 1
