@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ramify.core.errors import Incompatible
 from ramify.model.decoder import TORCH, Attention, Decoder, GatedMlp, Norm
-from ramify.model.few_rows import FewRows
+from ramify.model.few_rows import MOST, FewRows
 from ramify.model.fused import FusedRowwise, as_numpy, has_kernels
 from ramify.model.kernels.product import product, vector
 from ramify.model.linear import Linear, LinearBackend, Product
@@ -58,7 +58,24 @@ class Fast:
         if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             return Plain().prepare(weight_OI, bias_O)
         packed, linear = torch.ops.mkldnn._reorder_linear_weight(weight_OI), torch.ops.mkldnn._linear_pointwise.default
-        return lambda x_RI: linear(x_RI, packed, bias_O, "none", [], "")
+
+        def many(x_RI: Tensor) -> Tensor:
+            rows = x_RI.shape[0]
+            padded = F.pad(x_RI, (0, 0, 0, spare)) if (spare := spare_rows(rows)) else x_RI
+            return linear(padded, packed, bias_O, "none", [], "")[:rows]  # type: ignore[no-any-return]
+
+        return many
+
+
+def spare_rows(rows: int) -> int:
+    """Rows of nothing to put behind these.
+
+    oneDNN compiles a product for each number of rows that it meets: milliseconds, and a MiB for each layer's products.
+    Traffic meets all numbers, so all but the smallest are rounded up to one of a few.
+    """
+    if rows <= MOST:
+        return 0
+    return -rows % (8 if rows <= 128 else 16 if rows <= 256 else 32)
 
 
 class Exact:

@@ -8,7 +8,7 @@ import torch
 
 from ramify.core.errors import Incompatible
 from ramify.kv.store import PagedStore
-from ramify.model.backends import prepare
+from ramify.model.backends import Fast, Plain, prepare, spare_rows
 from ramify.model.config import AttentionSpec, DecoderConfig
 from ramify.model.decoder import Decoder
 from ramify.model.paged import attend_over
@@ -43,6 +43,22 @@ def prepared(name, mode, dtype=torch.float32):
     decoder = Decoder(SHAPES[name])
     decoder.load_state_dict(weights(name), strict=False)
     return prepare(decoder.to(dtype), mode)
+
+
+def test_row_counts_are_rounded_up_to_a_few_that_waste_little():
+    sizes = {rows: rows + spare_rows(rows) for rows in range(1, 513)}
+    assert all(rows <= size <= 1.5 * rows for rows, size in sizes.items())
+    assert len(set(sizes.values())) < 60 and all(spare_rows(size) == 0 for size in sizes.values())
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_of_nothing_change_no_row(dtype):
+    generator = torch.Generator().manual_seed(0)
+    weight_OI, x_RI = (torch.randn(size, generator=generator).to(dtype) for size in ((40, 24), (33, 24)))
+    out_RO = Fast().prepare(weight_OI, None)(x_RI)
+    torch.testing.assert_close(out_RO, Plain().prepare(weight_OI, None)(x_RI))
+    assert out_RO.shape == (33, 40) and out_RO.is_contiguous()
 
 
 TEXTS = [torch.randint(0, 211, (n,), generator=torch.Generator().manual_seed(n)).tolist() for n in LENGTHS]
