@@ -4,10 +4,11 @@ The machine may be shared, so a figure is a ratio of two ways timed turn by turn
 itself. A round during which other processes used more than `FOREIGN` of a core is repeated, a few times at most.
 """
 
+import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each way, round by round, and the median share of a core that others took meanwhile."""
+    """Seconds of each way, round by round, and the median share of a core that others took meanwhile.
+
+    `returned` has what each way gave back, round by round.
+    """
 
     seconds: Mapping[str, list[float]]
     foreign: float
+    returned: Mapping[str, list[Any]]
 
     def median(self, way: str) -> float:
         """Median seconds of one way."""
@@ -34,21 +39,27 @@ class Timing:
         return statistics.median(a / b for a, b in pairs)
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5) -> Timing:
-    """Time every way once a round, `rounds` times, after one round that warms up."""
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5, own: Sequence[int] = ()) -> Timing:
+    """Time every way once a round, `rounds` times, after one round that warms up.
+
+    Args:
+        own: numbers of processes that work for the ways, so that theirs is no foreign use of the processor.
+    """
     for way in ways.values():
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    returned: dict[str, list[Any]] = {name: [] for name in ways}
     foreign, left = list[float](), PATIENCE
     while len(foreign) < rounds:
-        taken, others = _round(ways)
+        taken, gave, others = _round(ways, own)
         if others > FOREIGN and left > 0:
             left -= 1
             continue
         foreign.append(others)
         for name, value in taken.items():
             seconds[name].append(value)
-    return Timing(seconds, statistics.median(foreign))
+            returned[name].append(gave[name])
+    return Timing(seconds, statistics.median(foreign), returned)
 
 
 def row(name: str, value: float, unit: str, bound: float | None = None, *, most: bool = False, **more: Any) -> Row:
@@ -66,22 +77,33 @@ def row(name: str, value: float, unit: str, bound: float | None = None, *, most:
     return columns | more
 
 
-def _round(ways: Mapping[str, Callable[[], object]]) -> tuple[dict[str, float], float]:
-    taken, (busy, own), start = dict[str, float](), _processor(), time.perf_counter()
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that at least this share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def _round(
+    ways: Mapping[str, Callable[[], object]], own: Sequence[int]
+) -> tuple[dict[str, float], dict[str, object], float]:
+    taken, gave = dict[str, float](), dict[str, object]()
+    (busy, ours), start = _processor(own), time.perf_counter()
     for name, way in ways.items():
         begin = time.perf_counter()
-        way()
+        gave[name] = way()
         taken[name] = time.perf_counter() - begin
-    (busy_after, own_after), wall = _processor(), time.perf_counter() - start
-    return taken, max(0.0, (busy_after - busy) - (own_after - own)) / wall
+    (busy_after, ours_after), wall = _processor(own), time.perf_counter() - start
+    return taken, gave, max(0.0, (busy_after - busy) - (ours_after - ours)) / wall
 
 
-def _processor() -> tuple[float, float]:
-    """Seconds that all processors were busy, and that this process used; equal where the system does not say."""
-    own = sum(os.times()[:4])
+def _processor(own: Sequence[int]) -> tuple[float, float]:
+    """Seconds that all processors were busy, and that this process and those of its own used; equal where the system
+    does not say."""
+    ours, ticking = sum(os.times()[:4]), os.sysconf("SC_CLK_TCK")
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        theirs = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13] for pid in own]
     except OSError:
-        return own, own
+        return ours, ours
     ticks = [int(field) for field in fields]
-    return (sum(ticks[:3]) + sum(ticks[5:8])) / os.sysconf("SC_CLK_TCK"), own
+    ours += sum(int(field) for each in theirs for field in each) / ticking
+    return (sum(ticks[:3]) + sum(ticks[5:8])) / ticking, ours

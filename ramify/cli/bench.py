@@ -18,9 +18,14 @@ def bench(
     name: Annotated[str, typer.Argument(help="One of them, or all.", show_default=True)] = "all",
     model: Annotated[str | None, typer.Option("--model", "-m", help="Where a bench measures a model: which.")] = None,
     seed: options.FixedSeed = 0,
+    soak: Annotated[
+        bool, typer.Option("--soak", metavar="", help="serve: keep every promise under clients of all kinds?")
+    ] = False,
+    minutes: Annotated[float | None, typer.Option(help="serve --soak: how long. 10 if it is not said.")] = None,
+    clients: Annotated[int | None, typer.Option(help="serve --soak: how many at once. 64 if it is not said.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Measure: branches, decode, driver, prefix, speculation, speculative-rejection, or all.
+    """Measure: branches, decode, driver, prefix, scaling, search, serve, speculation, speculative-rejection, or all.
 
     Ways are timed turn by turn, so that other work on the machine hits all of
     them. A row is ok when it reaches its bound.
@@ -28,20 +33,26 @@ def bench(
     Examples:
       ramify bench branches
       ramify bench speculative-rejection --json
+      ramify bench serve --soak --minutes 2
     """
     chosen = names("bench") if name == "all" else [name]
     deaf = [each for each in chosen if "model" not in keyword_options(lookup("bench", each))]
     if model is not None and deaf == chosen:
         raise BadInput("model", f"bench {name} brings its own models; leave --model out")
+    soaking = options.given(soak=soak or None, minutes=minutes, clients=clients)
+    if soaking and chosen != ["serve"]:
+        raise BadInput(next(iter(soaking)), "it belongs to `ramify bench serve`")
     rows: list[dict[str, Any]] = []
     with status(name) as say:
         for each in chosen:
-            wishes = options.given(model=None if each in deaf else model) | {"seed": seed, "progress": say}
+            wishes = options.given(model=None if each in deaf else model) | soaking | {"seed": seed, "progress": say}
             rows += [{"bench": each, **row} for row in measure(each, **wishes)]
     if as_json:
         emit(document(rows, seed=seed))
     else:
         render(rows)
+    if soak and not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
 
 
 def render(rows: list[dict[str, Any]]) -> None:

@@ -46,6 +46,7 @@ TABLES: dict[str, dict[str, str]] = {
         "prefix": "ramify.bench.prefix:run",
         "scaling": "ramify.bench.scaling:run",
         "search": "ramify.bench.searching:run",
+        "serve": "ramify.bench.serving:run",
         "speculation": "ramify.bench.speculation:run",
         "speculative-rejection": "ramify.bench.rejection:run",
     },

@@ -1,0 +1,204 @@
+"""What serving costs: whether prompts stall the streams that run beside them, and what many streams gain over one.
+
+The server is `ramify serve` in a process of its own, the client this process. Beside it stands llama-cpp-python's
+server on the same weights, if that is installed; it serves one request at a time.
+"""
+
+import asyncio
+import json
+import statistics
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from random import randrange
+from time import perf_counter
+from typing import Any
+
+from ramify.api import LM, load
+from ramify.bench import llama
+from ramify.bench.measure import Row, Timing, interleaved, percentile, row
+from ramify.bench.process import Process, started
+from ramify.bench.soak import CLIENTS, MINUTES, soaked
+from ramify.bench.wire import Exchange, ask, request
+from ramify.core.errors import BadInput
+from ramify.engine.driver import Driver
+
+RUNNING, STREAMS = 8, 32  # streams that prompts arrive beside; streams that are compared with one
+READERS = 2  # clients that send full prompts, so that one always waits while another is read
+SECONDS, TOKENS, PROMPTS = 6.0, 384, 4
+STALL_BOUND, STREAMS_BOUND = 2.0, 5.0
+TEXT = "Tom has 12 apples. He buys 7 more and gives 4 to Ann."
+Progress = Callable[[str], None]
+
+
+def run(
+    *,
+    model: str = "builtin",
+    seed: int = 0,
+    soak: bool = False,
+    minutes: float | None = None,
+    clients: int | None = None,
+    progress: Progress = lambda text: None,
+) -> list[Row]:
+    """Time a server, or soak it.
+
+    Args:
+        soak: instead of timing it, let `clients` (64) do all that clients do for `minutes` (10): see
+            `ramify.bench.soak`.
+
+    Returns: rows tbt_p99_over_chunk (99th percentile of the time between tokens while prompts of the full context keep
+        arriving, over the time of a step that reads a full chunk), streams32_vs_1, tokens a second of both, and of
+        llama-cpp-python's server.
+    """
+    if soak:
+        minutes, clients = MINUTES if minutes is None else minutes, CLIENTS if clients is None else clients
+        return soaked(model=model, minutes=minutes, clients=clients, seed=seed, progress=progress)
+    if minutes is not None or clients is not None:
+        raise BadInput("minutes" if minutes is not None else "clients", "they belong to --soak")
+    with load(model) as lm, started("ramify", "serve", "-m", model, "--log-level", "warning") as server:
+        ours = Peer(server, {"model": json.loads(server.get("/v1/models"))["data"][0]["id"], "ignore_eos": True})
+        progress("prompts of the full context beside running streams")
+        rows = _stalls(lm, ours)
+        progress("many streams and one")
+        return rows + _streams(lm, ours)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server, and what its requests hold beside the prompt so that texts end at their length alone."""
+
+    process: Process
+    extras: dict[str, Any]
+
+    def stream(self, seed: int, tokens: int) -> bytes:
+        """A request for a stream of so many tokens."""
+        body = {"prompt": TEXT, "max_tokens": tokens, "temperature": 1.0, "seed": seed, "stream": True}
+        return request("/v1/completions", body | self.extras)
+
+    async def streams(self, count: int, tokens: int) -> list[list[float]]:
+        """Streams at once, to their ends; when the tokens of each came."""
+        port = self.process.port
+        exchanges = await asyncio.gather(*(ask(port, self.stream(i, tokens)) for i in range(count)))
+        return [arrivals(exchange) for exchange in exchanges]
+
+
+def arrivals(stream: Exchange) -> list[float]:
+    """When the tokens of a stream came: chunks that are not its end.
+
+    Raises:
+        ChildProcessError: it is no such stream.
+    """
+    if stream.status != 200:
+        raise ChildProcessError(f"status {stream.status}: {stream.body[:200]!r}")
+    events = [(when, event) for when, event in stream.events() if event is not None and event.get("choices")]
+    return [when for when, event in events if event["choices"][0]["finish_reason"] is None]
+
+
+def _stalls(lm: LM, peer: Peer) -> list[Row]:
+    ways = {
+        "chunk": lambda: chunk_seconds(lm),
+        "streams": lambda: asyncio.run(gaps(lm, peer)),
+    }
+    timing = interleaved(ways, own=[peer.process.pid])
+    chunks, streams = timing.returned["chunk"], timing.returned["streams"]
+    late = [percentile(each, 0.99) for each in streams]
+    ratio = statistics.median(a / b for a, b in zip(late, chunks, strict=True))
+    more = {"ratio": ratio, "baseline": "a step with a full chunk", "streams": RUNNING, "foreign_cores": timing.foreign}
+    return [
+        row("tbt_p99_over_chunk", ratio, "times a chunk's step", STALL_BOUND, most=True) | more,
+        row("chunk_ms", statistics.median(chunks) * 1e3, "ms"),
+        row("tbt_p50_ms", statistics.median(percentile(each, 0.5) for each in streams) * 1e3, "ms"),
+        row("tbt_p99_ms", statistics.median(late) * 1e3, "ms"),
+    ]
+
+
+def chunk_seconds(lm: LM) -> float:
+    """Median time of a step that reads a full chunk of a prompt beside running streams, by the engine alone."""
+    driver, times = Driver(lm.engine), list[float]()
+    ask_for: dict[str, Any] = {"n": 1, "ignore_eos": True, "watch": lambda event: None}
+    try:
+        for i in range(RUNNING):
+            lm.submit(driver, [TEXT], "sample", seed=i, **ask_for)
+        for _ in range(10):
+            driver.step()
+        for i in range(PROMPTS):
+            [session] = lm.submit(driver, [full_prompt(lm)], "sample", seed=i, max_tokens=1, **ask_for)
+            while not session.over:
+                begin = perf_counter()
+                driver.step()
+                times.append(perf_counter() - begin)
+            times.pop()  # what was left over was no full chunk
+    finally:
+        driver.close()
+    return statistics.median(times)
+
+
+def full_prompt(lm: LM) -> list[int]:
+    """Tokens that nobody has read yet, as many as the context has but one."""
+    return [randrange(2, lm.tokenizer.vocab_size) for _ in range(lm.engine.target.runner.max_positions - 1)]
+
+
+async def gaps(lm: LM, peer: Peer) -> list[float]:
+    """Seconds between tokens of running streams while prompts of the full context keep arriving."""
+    port, found = peer.process.port, list[float]()
+    room = lm.engine.target.runner.max_positions - len(lm.encode(TEXT)) - 1
+    begin = perf_counter() + 0.5  # streams run by then
+
+    async def stream(i: int) -> None:
+        left = begin + SECONDS - perf_counter()
+        while left > 0.1:
+            came = arrivals(await ask(port, peer.stream(i, room), leave=left))
+            found.extend(b - a for a, b in pairwise(came) if a > begin)
+            left = begin + SECONDS - perf_counter()
+
+    async def read() -> None:
+        await asyncio.sleep(begin - perf_counter())
+        while perf_counter() < begin + SECONDS:
+            body = peer.extras | {"prompt": full_prompt(lm), "max_tokens": 1}
+            answer = await ask(port, request("/v1/completions", body))
+            if answer.status != 200:
+                raise ChildProcessError(f"status {answer.status}: {answer.body[:200]!r}")
+
+    await asyncio.gather(*map(stream, range(RUNNING)), *(read() for _ in range(READERS)))
+    return found
+
+
+def _streams(lm: LM, ours: Peer) -> list[Row]:
+    with ExitStack() as stack:
+        peers = {"": ours}
+        if llama.MISSING is None:
+            process = stack.enter_context(llama.served(lm.folder))
+            peers["llama_cpp_"] = Peer(process, llama.PLAIN)
+        return _compared(peers)
+
+
+def _compared(peers: dict[str, Peer]) -> list[Row]:
+    def way(peer: Peer, count: int) -> Callable[[], object]:
+        return partial(_drawn, peer, count)
+
+    ways = {f"{name}{count}": way(peer, count) for name, peer in peers.items() for count in (1, STREAMS)}
+    timing = interleaved(ways, own=[peer.process.pid for peer in peers.values()])
+    gain = STREAMS * timing.ratio("1", str(STREAMS))
+    more = {"ratio": gain, "baseline": "one stream", "foreign_cores": timing.foreign}
+    rows = [row(f"streams{STREAMS}_vs_1", gain, "times the tokens a second", STREAMS_BOUND) | more]
+    for name in peers:
+        rows += [_rate(timing, name, count) for count in (1, STREAMS)]
+    if len(peers) == 1:
+        rows.append(row("llama_cpp", float("nan"), f"left out: {llama.MISSING}"))
+    return rows
+
+
+def _rate(timing: Timing, name: str, count: int) -> Row:
+    way = f"{name}{count}"
+    more: Row = {}
+    if name:
+        more = {"ratio": timing.ratio(way, str(count)), "baseline": "llama-cpp-python, one request at a time"}
+    return row(f"{name}tokens_{count}", count * TOKENS / timing.median(way), "tokens/s") | more
+
+
+def _drawn(peer: Peer, count: int) -> None:
+    came = asyncio.run(peer.streams(count, TOKENS))
+    if short := [len(each) for each in came if len(each) < TOKENS]:
+        raise ChildProcessError(f"{len(short)} of {count} streams are too short: {short[:5]}, not {TOKENS} tokens")
