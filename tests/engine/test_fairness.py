@@ -116,6 +116,27 @@ def test_results_are_those_of_a_search_alone(budget: Budget, chunk: int, judge_p
     assert is_empty(engine)
 
 
+def test_a_family_waits_while_one_of_it_is_scored() -> None:
+    def drawing() -> Search[Selection]:
+        live = yield Fork(prompt(1), 1)
+        yield Advance(live, Tokens(60))
+        return chosen(live)
+
+    def both() -> Search[Selection]:
+        judged_one, other = yield Together([judged(), drawing()])
+        return Selection(other.best, (*judged_one.ended, *other.ended))
+
+    driver = Driver(made())
+    session, waited = driver.submit(both(), reward=JUDGE), 0
+    while driver.step():
+        lengths = [len(b.tokens) for b in session.branches.values()]
+        if session.scoring:
+            driver.step()
+            waited += session.scoring
+            assert not session.scoring or lengths == [len(b.tokens) for b in session.branches.values()]
+    assert waited > 3 and session.result is not None
+
+
 @pytest.mark.parametrize("budget", BUDGETS[:2])
 def test_a_search_that_is_being_scored_can_be_cancelled(budget: Budget) -> None:
     engine = made(judge_pages=80)

@@ -62,6 +62,27 @@ def test_searches_of_two_salts_side_by_side_read_the_prompt_twice() -> None:
         assert is_empty(made)
 
 
+@pytest.mark.parametrize("salt", ["x", "y"])
+def test_a_prompt_on_its_way_is_waited_for_by_its_own_salt_only(salt: str) -> None:
+    made = toy(num_pages=400, row_budget=5)
+    driver = Driver(made)
+    first = driver.submit(grown(salted("x"), 1, Tokens(3)))
+    driver.step()
+    second = driver.submit(grown(salted(salt, 1), 1, Tokens(3)))
+    driver.run()
+    total = sum(session.ledger.model("target").tokens for session in (first, second))
+    assert (total >= 2 * len(LONG)) == (salt == "y")
+
+
+def test_what_a_guide_compares_with_has_the_salt_of_its_branch() -> None:
+    guide, rows = lookup("guide", "classifier-free").make(negative="ab" * 8), list[int]()
+    made = toy(num_pages=400)
+    for salt in ("x", "x", "y"):
+        source = replace(salted(salt), guide=guide)
+        rows.append(run_alone(made, grown(source, 1, Tokens(2))).ledger.model("target").tokens)
+    assert rows[1] < rows[0] - 16 - len(LONG) // 2 and rows[2] == rows[0]
+
+
 def test_forks_questions_and_a_second_fork_of_a_prompt_share_what_the_run_has_read() -> None:
     def search(salt: str) -> Search[Selection]:
         live = yield Fork(salted(salt), 2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ramify.core.events import Event
 from ramify.core.registry import names
 from ramify.core.types import Budget, Ended, Prompt, Selection
-from ramify.core.wants import Advance, Append, Drop, Extend, Finish, Fork, Marker, Search, Together, Tokens, Truncate
+from ramify.core.wants import Advance, Append, Drop, Extend, Finish, Fork, Search, Together, Tokens, Truncate
 from ramify.engine.driver import Driver
 from ramify.engine.engine import Engine
 from ramify.engine.telling import Telling
@@ -62,9 +62,18 @@ def test_drafted_tokens_are_told(kind: str) -> None:
         made, dice = engine(2, num_pages=3000), random.Random(seed)
         drafts.speculate(kind, made, 2, dice)
         source = prompt(*STEM[: 3 + seed], seed=seed, max_tokens=20, temperature=0.4)
-        events = watched(made, grown(source, 2, Marker("b"), Finish()))
+        events = watched(made, forked(source))
         told += sum(sum(event.drafted) for event in events)
     assert told > 0
+
+
+def forked(source: Prompt) -> Search[Selection]:
+    """A branch that others go on from."""
+    live = yield Fork(source, 2)
+    yield Advance(live, Tokens(6))
+    live += yield Fork(live[0], 2)
+    yield Advance(live, Finish())
+    return chosen(live)
 
 
 def cut(source: Prompt, first: int, to: int, then: int) -> Search[Selection]:
@@ -97,13 +106,16 @@ def test_a_fork_in_the_midst_of_changes() -> None:
         live += yield Fork(live[0], 1)
         yield Truncate(live[0], 3)
         live += yield Fork(live[0], 1)
+        yield Truncate(parent, 3)
+        yield Append(parent, "ba")  # as long as it was told to be, and another text
+        live += yield Fork(parent, 1)
         yield Extend([parent], [1])
         yield Drop([parent])
         yield Advance(live, Tokens(2))
         return chosen(live)
 
     heard = replay(watched(toy(num_pages=200), search()))
-    assert [branch.parent for branch in heard] == [None, 0, 0, 0, 1, 1]
+    assert [branch.parent for branch in heard] == [None, 0, 0, 0, 1, 1, 0]
 
 
 def test_inner_searches_are_told_of() -> None:
