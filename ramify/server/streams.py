@@ -93,7 +93,7 @@ class Stream:
         result = self.results[i]
         assert result is not None
         if self.wish.search is not None:
-            found = search_of(result, self.wish, self.codec)
+            found = search_of(result, self.wish, self.codec) | {"prompt": i}
             yield sse(self.head.of(self.head.chunk, choices=[], search=found), "search.result")
         for j, candidate in enumerate(chosen(result, self.wish)):
             index = i * self.wish.choices + j
