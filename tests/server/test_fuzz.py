@@ -125,6 +125,7 @@ def test_everything_described_is_asked(fuzzed: Fuzzed) -> None:
     assert fuzzed.names() == set(OPERATIONS)
 
 
+@pytest.mark.parametrize("fuzzed", ["open", "without the key"], indirect=True, scope="module")
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_at_the_bounds(name: str, fuzzed: Fuzzed) -> None:
     assert fuzzed.expected(name, {fuzzed.ask(case).status_code for case in fuzzed.at_the_bounds(name)})

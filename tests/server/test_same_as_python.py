@@ -73,6 +73,13 @@ def wanted(lm: ramify.LM) -> dict[str, list[str]]:
     return {name: [candidate.text for candidate in answer.candidates] for name, answer in answers.items()}
 
 
+@pytest.fixture(scope="module")
+def builtin() -> Iterator[ramify.LM]:
+    """The built-in model, without a draft."""
+    with ramify.load(mode="exact", kv_gib=0.05) as loaded:
+        yield loaded
+
+
 @pytest.fixture(scope="module", params=["roomy", "tight"])
 def server(request: pytest.FixtureRequest, folders: Path, settings: Settings) -> Iterator[Served]:
     """One with room for all, and one where branches must give their pages up for others'."""
@@ -89,6 +96,26 @@ def test_alone(name: str, server: Served, wanted: dict[str, list[str]]) -> None:
     with server.http() as client:
         assert texts(client.post(path, json=body).json()) == wanted[name]
         assert streamed(client, path, body) == wanted[name]
+
+
+MATHS = "Compute (12 + 9) * 4 - 30."
+DRAFTED: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "plain": (MATHS, "sample", {"seed": 1, "max_tokens": 32, "n": 3}),
+    "chat": ([{"role": "user", "content": MATHS}], "sample", {"seed": 2, "max_tokens": 32}),
+    "best of": (MATHS, "best-of-n", {"seed": 3, "max_tokens": 32, "n": 3, "reward": "builtin-prm"}),
+}
+
+
+@pytest.mark.parametrize("name", DRAFTED)
+def test_drafts_do_not_change_a_text(name: str, drafting: Served, builtin: ramify.LM) -> None:
+    """The server drafts, Python does not."""
+    prompt, method, options = DRAFTED[name]
+    path, body = request(drafting.model, *DRAFTED[name])
+    result = builtin.search(prompt, method, **options)
+    with drafting.http() as client:
+        answer = client.post(path, json=body).json()
+        assert texts(answer) == streamed(client, path, body) == [candidate.text for candidate in result.candidates]
+    assert answer["usage"]["completion_tokens_details"]["accepted_prediction_tokens"] > 0
 
 
 def test_in_company(server: Served, served: Served, wanted: dict[str, list[str]]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 import ramify
 from tests.server.serving import Served
-from tests.server.talking import Talk
+from tests.server.talking import Talk, events_of
 
 TEXTS = ["hello", "Grüße, мир", "你好，世界。 😀", "ab\n\tc", ""]
 
@@ -159,7 +159,25 @@ def test_the_description(served: Served) -> None:
 def test_drafts_are_told(drafting: Served) -> None:
     """The built-in model drafts for itself: what was accepted stands in the usage, and beside streamed tokens."""
     body = {"model": drafting.model, "prompt": "Compute (12 + 9) * 4 - 30.", "max_tokens": 24, "temperature": 0}
-    with_drafts, plain = (drafting.post("/v1/completions", body | extra).json() for extra in ({}, {"speculate": False}))
-    assert with_drafts["choices"][0]["text"] == plain["choices"][0]["text"]
-    assert with_drafts["usage"]["completion_tokens_details"]["accepted_prediction_tokens"] > 0
+    drafted, plain = (drafting.post("/v1/completions", body | extra).json() for extra in ({}, {"speculate": False}))
+    assert drafted["choices"][0]["text"] == plain["choices"][0]["text"]
+    assert drafted["usage"]["completion_tokens_details"]["accepted_prediction_tokens"] > 0
     assert plain["usage"]["completion_tokens_details"]["accepted_prediction_tokens"] == 0
+    with drafting.http() as client:
+        sent = events_of(
+            client, "/v1/completions", body | {"return_token_ids": True, "stream_options": {"include_usage": True}}
+        )
+        assert client.get("/v1/models").json()["data"][0]["draft"] == "builtin-draft"
+    pieces = [choice for each in sent[:-1] for choice in each.data["choices"] if choice.get("token_ids")]
+    assert all(len(piece["drafted"]) == len(piece["token_ids"]) for piece in pieces)
+    accepted = sent[-2].data["usage"]["completion_tokens_details"]["accepted_prediction_tokens"]
+    assert sum(sum(piece["drafted"]) for piece in pieces) == accepted > 0
+
+
+def test_a_guide_beside_drafts(drafting: Served) -> None:
+    """They do not compose: refused, unless plain decoding is asked for."""
+    body = {"model": drafting.model, "prompt": "Compute 7 * 8.", "max_tokens": 4}
+    body |= {"search": {"method": "sample", "guide": "genarm(arms=builtin-arm, weights=1.0)"}}
+    refused = drafting.post("/v1/completions", body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "guide")
+    assert drafting.post("/v1/completions", body | {"speculate": False}).status_code == 200

@@ -168,6 +168,34 @@ def test_the_order_of_a_streamed_search(kind: str, served: Served) -> None:
     assert found["best"] == whole["search"]["best"]
 
 
+@pytest.mark.parametrize("name", ["best-of-n", "beam"])
+def test_a_batch_of_searches(name: str, talk: Talk, served: Served, lm: ramify.LM) -> None:
+    """One choice of each prompt, and a list of what was found; streamed, every event says of which prompt it tells."""
+    prompts, own = [PROMPT, "Привет "], {key: value for key, value in wish(name).items() if key != "method"}
+    answer = talk.ask("completions", prompts, {"search": wish(name)}, **LONG)
+    results = lm.search_many(prompts, wish(name)["method"], **own, **LONG)
+    assert texts_of(answer) == [result.text for result in results]
+    wanted = [[candidate.text for candidate in result.candidates] for result in results]
+    assert [[candidate["text"] for candidate in found["candidates"]] for found in answer.search] == wanted
+    with served.http() as client:
+        body = {"model": served.model, "prompt": prompts, "search": wish(name)}
+        sent = events_of(client, "/v1/completions", body | LONG)
+    told = [each.data["search"] for each in sent if each.event.startswith("search.")]
+    assert {each["prompt"] for each in told} == {0, 1}
+    found = {each["prompt"]: [c["text"] for c in each["candidates"]] for each in told if "candidates" in each}
+    assert [found[index] for index in range(2)] == wanted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_probabilities_of_what_was_chosen(kind: str, talk: Talk, lm: ramify.LM) -> None:
+    prompt = PROMPT if kind == "completions" else [{"role": "user", "content": PROMPT}]
+    options = {"logprobs": 2} if kind == "completions" else {"logprobs": True, "top_logprobs": 2}
+    (choice,) = talk.ask(kind, prompt, {"search": wish("best-of-n")}, **options, **LONG).choices
+    told = choice.logprobs.token_logprobs if kind == "completions" else [e.logprob for e in choice.logprobs.content]
+    best = lm.search(prompt, "best-of-n", n=4, reward="scorer", logprobs=2, **LONG).best
+    assert told == pytest.approx([entry.logprob for entry in best.logprobs], abs=1e-6)
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no method": ({}, "search.method"),
     "a method that is none": ({"method": "best-off-n"}, "search.method"),
