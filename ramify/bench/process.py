@@ -1,10 +1,12 @@
 """A server in a process of its own, as users start it, and what it takes meanwhile."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -69,7 +71,7 @@ def started(module: str, *options: str, ready: str = "/healthz") -> Iterator[Pro
     command = [sys.executable, "-m", module, *options, "--port", str(port)]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with log.open("wb") as stream, _popen(command, stream) as popen:
+        with log.open("wb") as stream, _leaving_properly(), _popen(command, stream) as popen:
             process = Process(popen, port, log)
             try:
                 _wait(process, command, ready)
@@ -85,6 +87,19 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def _leaving_properly() -> Iterator[None]:
+    """Whoever ends this process by a signal ends its servers, too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
