@@ -68,9 +68,9 @@ def test_no_token_is_read_twice(pages: int, page_size: int) -> None:
     engine, most = toy(page_size, num_pages=400), 0
     step = engine.step
 
-    def watched(branches: Sequence[Branch], limits: Mapping[int, int]) -> list[Branch]:
+    def watched(branches: Sequence[Branch], limits: Mapping[int, int], chunk: int | None) -> list[Branch]:
         nonlocal most
-        drawn = step(branches, limits)
+        drawn = step(branches, limits, chunk)
         if len(engine.branches) > 1:  # the last one alive goes on past the budget
             most = max(most, engine.target.book.unique_pages(engine.branches))
         return drawn
