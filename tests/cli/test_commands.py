@@ -311,7 +311,7 @@ def test_interrupt_is_tidy(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ramify.cli.run.load", interrupted)
+    monkeypatch.setattr("ramify.cli.elsewhere.load", interrupted)
     result = runner.invoke(app, ["run", "x"])
     assert result.exit_code == 130
     assert result.stderr.strip() == "interrupted: nothing is left running"
@@ -320,17 +320,17 @@ def test_interrupt_is_tidy(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -
 SAYS_WHEN_LOADED = """
 import signal
 
-import ramify.cli.run as run
+import ramify.cli.elsewhere as elsewhere
 from ramify.cli.main import app
 
-load = run.load
+load = elsewhere.load
 
 def noisy(*args, **options):
     lm = load(*args, **options)
     print("loaded", flush=True)
     return lm
 
-run.load = noisy
+elsewhere.load = noisy
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 app()
 """
