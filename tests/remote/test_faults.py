@@ -195,6 +195,7 @@ def test_not_more_at_a_time_than_allowed(meet: Meet) -> None:
 
 def test_an_interrupt_hangs_up(meet: Meet) -> None:
     """Ctrl-C: what is on its way is cancelled, and the next search works."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     busy = Busy(ToyServer(ids=False), 0.001)
     remote = meet(ToyServer(), transport=busy, choices=1)
     busy.delay = 60.0
