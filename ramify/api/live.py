@@ -68,6 +68,7 @@ class Service:
         self._driver = Driver(lm.engine, extract_answer)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._tickets: dict[Session, Ticket] = {}
+        self._rounds = list[Callable[[], None]]()
         self._pending = 0  # handed in, and not queued at the engine yet
         self._lock, self._closing, self._stop = threading.Lock(), False, False
         self._thread = threading.Thread(target=self._serve, name="ramify-engine", daemon=True)
@@ -120,6 +121,10 @@ class Service:
             self._inbox.put(act)
         return future
 
+    def on_round(self, told: Callable[[], None]) -> None:
+        """Have `told` called on the engine's thread after each round, when its results are known; it must not block."""
+        self._rounds.append(told)
+
     @property
     def alive(self) -> bool:
         """Whether the engine's thread runs."""
@@ -169,6 +174,8 @@ class Service:
                     self._settle(session, error)
             for session in [s for s in self._tickets if s.closed]:
                 self._settle(session, session.error)
+            for told in self._rounds:
+                told()
 
     def _drain(self, *, block: bool) -> None:
         """Do what was handed in; wait for something if there is nothing else to do."""

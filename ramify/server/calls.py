@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -32,6 +33,8 @@ class Calls:
 
     def __init__(self, service: Service, settings: Settings, metrics: Metrics, logdb: LogDb | None) -> None:
         self.service, self.settings, self.metrics, self.logdb = service, settings, metrics, logdb
+        self.outbox = Outbox()
+        service.on_round(self.outbox.send)
 
     @property
     def lm(self) -> LM:
@@ -131,9 +134,13 @@ class Call:
         queue: asyncio.Queue[Item] = asyncio.Queue()
         clock = Clock(self.calls.metrics, self.began, "plain" if self.wish.search is None else "search")
 
+        here, outbox = get_ident(), self.calls.outbox
+
         def put(item: Item) -> None:
-            with suppress(RuntimeError):  # the loop is gone, and nobody listens
-                loop.call_soon_threadsafe(queue.put_nowait, item)
+            if get_ident() == here:  # it was over before anybody asked
+                queue.put_nowait(item)
+            else:
+                outbox.put(loop, queue, item)
 
         def watch(i: int) -> Callable[[Event], None]:
             def heard(event: Event) -> None:
@@ -226,6 +233,32 @@ class Call:
             "ledger": ledger_of(total), "key": logdb.key_id(state.key) if state.key else None,
         }  # fmt: skip
         logdb.write(record)
+
+
+class Outbox:
+    """What happens in a round of the engine, for queues of an event loop; on the engine's thread.
+
+    Each call into a loop of another thread hands the interpreter to that thread, and the engine waits to have it back.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Item], Item]] = []
+
+    def put(self, loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Item]", item: Item) -> None:
+        """Keep it until the round is over."""
+        self._waiting.append((loop, queue, item))
+
+    def send(self) -> None:
+        """The round is over."""
+        waiting, self._waiting = self._waiting, []
+        for loop in dict.fromkeys(loop for loop, _, _ in waiting):
+            with suppress(RuntimeError):  # the loop is gone, and nobody listens
+                loop.call_soon_threadsafe(_deliver, [(queue, item) for at, queue, item in waiting if at is loop])
+
+
+def _deliver(items: "Sequence[tuple[asyncio.Queue[Item], Item]]") -> None:
+    for queue, item in items:
+        queue.put_nowait(item)
 
 
 class Clock:

@@ -17,6 +17,7 @@ from ramify.server.answers import FINISH, Head, chosen, entries, legacy_body, se
 from ramify.server.errors import refused
 from ramify.server.wishes import Wish
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 DONE = b"data: [DONE]\n\n"
 GONE = -1  # in a prompt's place: the client went away
 Item = tuple[int, Event | None]  # (prompt, what happened; None: it is over)
@@ -25,7 +26,7 @@ Item = tuple[int, Event | None]  # (prompt, what happened; None: it is over)
 def sse(body: Any, event: str | None = None) -> bytes:
     """One server-sent event. JSON has no line breaks of its own, so that one line of data is enough."""
     head = f"event: {event}\n" if event else ""
-    return f"{head}data: {json.dumps(body, ensure_ascii=False, allow_nan=False)}\n\n".encode()
+    return f"{head}data: {ENCODER.encode(body)}\n\n".encode()
 
 
 @dataclass
