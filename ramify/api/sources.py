@@ -12,8 +12,8 @@ from ramify.model.paged import Mode
 BUILTIN = Path(__file__).parent.parent / "builtin"
 NAMES = ("target", "draft", "aligned", "medusa", "orm", "prm", "tuned", "arm")
 BUILTIN_MODELS = {name: BUILTIN / name for name in NAMES}
-BUILTIN_REWARDS = {"builtin-orm": BUILTIN / "orm", "builtin-prm": BUILTIN / "prm"}
-BUILTIN_FOLDERS = {"builtin": BUILTIN / "target"} | {f"builtin-{name}": BUILTIN / name for name in NAMES}
+BUILTIN_ALIASES = {"builtin": "target"} | {f"builtin-{name}": name for name in NAMES}
+BUILTIN_REWARDS = ("builtin-orm", "builtin-prm")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -25,8 +25,8 @@ def folder_of(model: str | Path) -> Path:
     """
     if not isinstance(model, str | Path) or not str(model):
         raise BadInput("model", f"{model!r}; a folder, a hub name or 'builtin' is expected")
-    if str(model) in BUILTIN_FOLDERS:
-        return BUILTIN_FOLDERS[str(model)]
+    if (builtin := _builtin(model)) is not None:
+        return builtin
     folder = Path(model).expanduser()
     return folder if folder.is_dir() else _from_hub(str(model))
 
@@ -52,15 +52,19 @@ class Folders:
             return folder_of(name)
         folder = self.find(name)
         if folder is None:
-            known = sorted([*self.known, *BUILTIN_FOLDERS])
+            known = sorted([*self.known, *BUILTIN_ALIASES])
             raise CheckpointError(f"model {str(name)!r}: known are {', '.join(known)}")
         return folder
 
     def find(self, name: str | Path) -> Path | None:
         """The folder behind a name, if there is one here; no hub is asked."""
         if self.known is None:
-            return Path(name) if Path(name).is_dir() else BUILTIN_FOLDERS.get(str(name))
-        return self.known.get(str(name)) or BUILTIN_FOLDERS.get(str(name))
+            return Path(name) if Path(name).is_dir() else _builtin(name)
+        return self.known.get(str(name)) or _builtin(name)
+
+
+def _builtin(name: str | Path) -> Path | None:
+    return BUILTIN_MODELS[BUILTIN_ALIASES[str(name)]] if str(name) in BUILTIN_ALIASES else None
 
 
 def _from_hub(name: str) -> Path:

@@ -132,8 +132,7 @@ class Books:
             notes=[],
         )
         if temperature is not None:
-            child.sampling = replace(child.sampling, temperature=temperature)
-            child.rule = replace(child.rule, temperature=temperature)
+            child.reheat(temperature)
         branch.forks += 1
         self.ledger.forks += 1
         self.written[child.id] = replace(self.written[branch.id], segments=self.written[branch.id].segments.copy())

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from ramify import __version__
 from ramify.api import SCORED_TEXTS
-from ramify.api.sources import BUILTIN_FOLDERS
+from ramify.api.sources import BUILTIN_ALIASES
 from ramify.core.ledger import Ledger
 from ramify.core.registry import names
 
@@ -76,7 +76,7 @@ class Metrics:
         models: Iterable[str] = (),
         routes: Iterable[str] = ROUTES,
     ) -> None:
-        roles = ("target", "draft", *BUILTIN_FOLDERS, *models)
+        roles = ("target", "draft", *BUILTIN_ALIASES, *models)
         self._models = frozenset([*roles, *(f"{role} (log-probabilities)" for role in roles)])
         self._methods = frozenset(methods if methods is not None else [*names("method"), SCORED_TEXTS.name])
         self._routes = frozenset(routes)

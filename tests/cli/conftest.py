@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ramify.api import BUILTIN_MODELS, BUILTIN_REWARDS
+from ramify.api import BUILTIN_MODELS
 from ramify.model.checkpoint import ValueHead
 from ramify.model.config import DecoderConfig
 from ramify.tasks import TRAINING, generate
@@ -38,8 +38,6 @@ def builtin(family: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The family in place of the built-in models."""
     for name in ("target", "draft", "orm", "prm"):
         monkeypatch.setitem(BUILTIN_MODELS, name, family / name)
-    for name in ("orm", "prm"):
-        monkeypatch.setitem(BUILTIN_REWARDS, f"builtin-{name}", family / name)
     return family
 
 
