@@ -12,7 +12,8 @@ from typing import Any
 
 import uvicorn
 
-from ramify.api import BUILTIN_REWARDS, LM, Service, Speculate, Tokenizer, load
+from ramify.api import LM, Service, Speculate, Tokenizer, load
+from ramify.api.sources import folder_of
 from ramify.core.errors import BadInput, BooksUnbalanced, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
@@ -95,7 +96,7 @@ def serve(
 
 def _usual_reward(lm: LM, settings: Settings) -> str:
     """What a search named behind the model's name is scored by: the first reward given, or what fits the model."""
-    fits = lm.tokenizer.disagreement(Tokenizer.load(BUILTIN_REWARDS["builtin-prm"])) is None
+    fits = lm.tokenizer.disagreement(Tokenizer.load(folder_of("builtin-prm"))) is None
     return settings.rewards[0] if settings.rewards else "builtin-prm" if fits else "logprob"
 
 
