@@ -6,12 +6,14 @@ A slot is page * page_size + offset. Heads come first, so that consecutive pages
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+LINE = 64  # bytes of a cache line, where kernels like rows to begin
 Slots = slice | Tensor  # a run of slots, or an int64 list of them
 
 
@@ -34,7 +36,7 @@ class PagedStore:
         self.num_pages, self.page_size = num_pages, page_size
         self.dtype, self.device = dtype, torch.device(device)
         # zeros: a slot nobody wrote may be multiplied by a zero weight, and NaN * 0 is NaN
-        k_LKNd, v_LKNd = (torch.zeros(shape, dtype=dtype, device=device) for _ in range(2))
+        k_LKNd, v_LKNd = (_zeros(shape, dtype, self.device) for _ in range(2))
         self.k: list[Tensor] = list(k_LKNd)
         self.v: list[Tensor] = list(v_LKNd)
 
@@ -75,6 +77,16 @@ class PagedStore:
     def read(self, layer: int, slots: Slots) -> tuple[Tensor, Tensor]:
         """Keys and values [K, S, d] of some slots: a view of a run, a copy of a list."""
         return self.k[layer][:, slots], self.v[layer][:, slots]
+
+
+def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros. A processor's memory is taken when a slot is first written: a pool is often larger than what is used."""
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    size = prod(shape) * dtype.itemsize
+    memory = np.zeros(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return torch.from_numpy(memory[start : start + size]).view(dtype).view(*shape)
 
 
 def _array(x: Tensor) -> NDArray[np.generic]:

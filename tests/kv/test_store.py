@@ -1,8 +1,12 @@
 """The tensors that pages name."""
 
+import os
+from pathlib import Path
+
+import pytest
 import torch
 
-from ramify.kv.store import PagedStore
+from ramify.kv.store import LINE, PagedStore
 
 
 def store() -> PagedStore:
@@ -21,6 +25,28 @@ def test_a_fresh_store_is_zero() -> None:
     made = PagedStore(num_layers=1, num_kv_heads=1, head_dim=2, num_pages=2, page_size=2)
     assert made.bytes_per_page == 2 * 1 * 1 * 2 * 2 * 4
     assert all(not x.any() for x in made.read(0, slice(0, 4)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say what a process holds")
+def test_memory_is_taken_when_it_is_written() -> None:
+    """A pool is often larger than what is used: loading a model writes none of it."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    made = PagedStore(num_layers=4, num_kv_heads=2, head_dim=64, num_pages=16384, page_size=16)
+    made.append(0, torch.arange(10), torch.randn(10, 2, 64), torch.randn(10, 2, 64))
+    assert made.bytes_per_page * made.num_pages == 2**30
+    assert resident() - before < 2**25
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_begin_at_cache_lines(dtype: torch.dtype) -> None:
+    made = [
+        PagedStore(num_layers=1, num_kv_heads=1, head_dim=64, num_pages=9, page_size=n, dtype=dtype) for n in (1, 5)
+    ]
+    assert all(x.data_ptr() % LINE == 0 for store in made for x in (*store.k, *store.v))
 
 
 def test_rows_are_read_where_they_were_written() -> None:
