@@ -9,6 +9,7 @@ from ramify.model.config import Rope
 from ramify.model.fused import MANY, FusedRowwise, append, as_numpy, flat
 from ramify.model.kernels import elementary
 from ramify.model.kernels import rows as row_kernels
+from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.product import product, vector
 from ramify.model.rope import RotaryTable
 from ramify.model.rowwise import TorchRowwise
@@ -80,6 +81,64 @@ def test_exact_mode_has_one_kernel_for_any_number_of_rows(monkeypatch):
     ):
         alone = [take(slice(i, i + 1)) for i in range(MANY + 5)]
         assert torch.equal(take(slice(None)), torch.cat(alone))
+
+
+GAPS = range(0, 320, 4)  # bytes between two arrays; below 256 a compiler's guard takes them for overlapping
+
+
+def beside(gap, *arrays):
+    """The arrays one after another in one piece of memory, so many bytes apart."""
+    memory, views, begin = np.zeros(sum(a.nbytes + gap for a in arrays) + 64, np.uint8), [], 0
+    begin = -memory.ctypes.data % 64
+    for array in arrays:
+        view = memory[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+        view[:] = array
+        views.append(view)
+        begin += array.nbytes + gap
+    return views
+
+
+@pytest.mark.parametrize("order", ["written first", "written last"])
+def test_bits_do_not_depend_on_where_arrays_lie(order):
+    draw = np.random.default_rng(0)
+    x, weight, out = draw.standard_normal((3, 48), np.float32), draw.standard_normal(48, np.float32), np.zeros_like
+    cos, sin = draw.standard_normal((2, 3, 12), np.float32)
+    offset, eps = np.float32(1.0), np.float32(1e-6)
+    calls = [
+        (lambda x, w, to: row_kernels.norm(x, w, offset, eps, to), (x, weight), out(x)),
+        (lambda x, to: row_kernels.gate(x, row_kernels.SILU, to), (x,), out(x[:, :24])),
+        (lambda x, to: row_kernels.gate(x, row_kernels.GELU_TANH, to), (x,), out(x[:, :24])),
+        (lambda x, c, s, to: row_kernels.rotate(x, 48, c, s, to), (x.reshape(-1), cos, sin), out(x).reshape(3, 2, 24)),
+    ]
+    for call, inputs, written in calls:
+        found = set()
+        for gap in GAPS:
+            if order == "written last":
+                *near, to = beside(gap, *inputs, written)
+            else:
+                to, *near = beside(gap, written, *inputs)
+            call(*near, to)
+            found.add(to.tobytes())
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("keys", [1, 5, 40])
+def test_attention_has_the_same_bits_wherever_arrays_lie(keys):
+    draw, page = np.random.default_rng(0), 8
+    q, k, v = (draw.standard_normal(shape, np.float32) for shape in ((1, 4, 24), (2, 48, 24), (2, 48, 24)))
+    one, none, pages = np.zeros(1, np.int64), np.empty(0, np.int64), np.arange(6)
+    tails = np.arange(keys), np.arange(keys - 3, keys)  # of a chain, and of a token tree with these very slots
+    found = set()
+    for gap in GAPS:
+        for tail in tails[: 2 if keys > 3 else 1]:
+            near_q, near_k, near_v, to, lse = beside(gap, q, k, v, np.zeros_like(q), np.full((1, 4), -np.inf, "f4"))
+            ends = np.array([0, len(tail)]) if len(tail) == 3 else none
+            decode_attention(
+                near_q, near_k, near_v, one, one, one + keys - 1, one, one, pages, ends, tail, page,
+                np.float32(0.2), np.float32(0.0), 0, to, lse,
+            )  # fmt: skip
+            found.add((to.tobytes(), lse.tobytes()))
+    assert len(found) == 1
 
 
 def test_soft_cap():

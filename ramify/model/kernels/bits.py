@@ -53,6 +53,15 @@ def _scaled(typing: Any, x: Any, power: Any) -> Any:
     return types.float32(types.float32, types.float32), generate
 
 
+def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c in fp32, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
+
+
 def _prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
     """Ask for the cache line that holds array[row, column]; it must lie inside the array."""
 
@@ -71,4 +80,5 @@ def _prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
 widen: Any = intrinsic(_widen)
 narrow: Any = intrinsic(_narrow)
 scaled: Any = intrinsic(_scaled)
+fma: Any = intrinsic(_fma)
 prefetch: Any = intrinsic(_prefetch)

@@ -12,7 +12,7 @@ so that it gets, bit for bit, what the same text gets as a chain.
 import numba
 import numpy as np
 
-from ramify.model.kernels.bits import prefetch, widen
+from ramify.model.kernels.bits import fma, prefetch, widen
 from ramify.model.kernels.elementary import LOWEST, exp, tanh
 from ramify.model.kernels.jit import Array, kernel
 
@@ -61,7 +61,7 @@ def decode_attention(
         )  # fmt: skip
 
 
-@kernel()
+@kernel(strict=True)
 def attend_row(
     q_Gd: Array,
     k_KNd: Array,
@@ -121,7 +121,7 @@ def attend_row(
         lse_G[g] = top_G[g] + np.log(mass_G[g]) if mass_G[g] > 0 else np.float32(-np.inf)
 
 
-@kernel()
+@kernel(strict=True)
 def _scores(
     q_d: Array,
     k_Nd: Array,
@@ -137,10 +137,7 @@ def _scores(
         if later >= 0:
             for i in range(0, k_Nd.shape[1], LINE):
                 prefetch(later_Nd, later + j, i)
-        total = np.float32(0.0)
-        for i in range(len(q_d)):
-            total += q_d[i] * widen(k_Nd[slot + j, i])
-        score[j] = total
+        score[j] = _product(q_d, k_Nd[slot + j])
     if cap > 0:
         for j in range(count):
             score[j] = cap * tanh(score[j] / cap)
@@ -150,6 +147,14 @@ def _scores(
 
 
 @kernel()
+def _product(q_d: Array, k_d: Array) -> np.float32:
+    total = np.float32(0.0)
+    for i in range(len(q_d)):
+        total += q_d[i] * widen(k_d[i])
+    return total
+
+
+@kernel(strict=True)
 def _mix(
     score: Array,
     top: np.float32,
@@ -165,9 +170,7 @@ def _mix(
     decay = exp(top_before - top)
     for j in range(count):
         score[j] = exp(score[j] - top)
-    mass *= decay
-    for j in range(count):
-        mass += score[j]
+    mass = mass * decay + _total(score, count)
     for i in range(len(out_d)):
         out_d[i] *= decay
     if later >= 0:
@@ -178,10 +181,18 @@ def _mix(
     for j in range(0, whole, 4):  # four at a time: `out_d` is loaded and stored a quarter as often
         w0, w1, w2, w3 = score[j], score[j + 1], score[j + 2], score[j + 3]
         for i in range(len(out_d)):
-            near = w0 * widen(v_Nd[slot + j, i]) + w1 * widen(v_Nd[slot + j + 1, i])
-            far = w2 * widen(v_Nd[slot + j + 2, i]) + w3 * widen(v_Nd[slot + j + 3, i])
+            near = fma(w0, widen(v_Nd[slot + j, i]), w1 * widen(v_Nd[slot + j + 1, i]))
+            far = fma(w2, widen(v_Nd[slot + j + 2, i]), w3 * widen(v_Nd[slot + j + 3, i]))
             out_d[i] += near + far
     for j in range(whole, count):
         for i in range(len(out_d)):
-            out_d[i] += score[j] * widen(v_Nd[slot + j, i])
+            out_d[i] = fma(score[j], widen(v_Nd[slot + j, i]), out_d[i])
     return mass
+
+
+@kernel()
+def _total(score: Array, count: Index) -> np.float32:
+    total = np.float32(0.0)
+    for j in range(count):
+        total += score[j]
+    return total

@@ -22,9 +22,17 @@ FAST = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
 STAMP = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
 
 
-def kernel(*, parallel: bool = False) -> Callable[[F], F]:
-    """Compile a function lazily, without the interpreter lock; sums may be reassociated, but alike for every row."""
-    options: dict[str, Any] = {"parallel": parallel, "fastmath": set(FAST), "nogil": True, "error_model": "numpy"}
+def kernel(*, parallel: bool = False, strict: bool = False) -> Callable[[F], F]:
+    """Compile a function lazily, without the interpreter lock.
+
+    Args:
+        strict: every operation is rounded as it is written. Else the compiler may reorder them, which sums need to
+            become vector instructions. Of a loop that stores, it makes two versions, one for memory that may overlap,
+            and which of them runs depends on where arrays happen to lie: where both must agree in the last bit, such
+            loops are strict, and only loops that store nothing are not.
+    """
+    fast = False if strict else set(FAST)
+    options: dict[str, Any] = {"parallel": parallel, "fastmath": fast, "nogil": True, "error_model": "numpy"}
 
     def decorate(function: F) -> F:
         try:

@@ -2,7 +2,8 @@
 
     R rows, D width, F feed-forward width, H heads, K key-value heads, d head_dim, h rotated pairs, N slots
 
-Numbers in bf16 (uint16) or fp32, sums in fp32. A row's results depend on that row only.
+Numbers in bf16 (uint16) or fp32, sums in fp32. A row's results depend on that row only, and not on where it lies: all
+that stores is strict.
 """
 
 import math
@@ -21,31 +22,36 @@ ROOT_2_OVER_PI, CUBIC = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
 
 
 @kernel()
+def _squares(x_D: Array) -> np.float32:
+    total = np.float32(0.0)
+    for i in range(len(x_D)):
+        total += widen(x_D[i]) * widen(x_D[i])
+    return total
+
+
+@kernel(strict=True)
 def norm_row(x_D: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_D: Array) -> None:
     """RMSNorm of one row, times weight + offset; may be in place."""
-    squares = np.float32(0.0)
-    for i in range(len(x_D)):
-        squares += widen(x_D[i]) * widen(x_D[i])
-    scale = ONE / np.sqrt(squares / np.float32(len(x_D)) + eps)
+    scale = ONE / np.sqrt(_squares(x_D) / np.float32(len(x_D)) + eps)
     for i in range(len(x_D)):
         out_D[i] = narrow(widen(x_D[i]) * scale * (widen(weight_D[i]) + offset), out_D[i])
 
 
-@kernel()
+@kernel(strict=True)
 def norm(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
     """RMSNorm, times weight + offset."""
     for r in range(len(x_RD)):
         norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, strict=True)
 def norm_many(x_RD: Array, weight_D: Array, offset: np.float32, eps: np.float32, out_RD: Array) -> None:
     """`norm` over all threads."""
     for r in numba.prange(len(x_RD)):
         norm_row(x_RD[r], weight_D, offset, eps, out_RD[r])
 
 
-@kernel()
+@kernel(strict=True)
 def gate_row(x_X: Array, kind: int, out_F: Array) -> None:
     """act(first half) * second half of one row."""
     width = len(out_F)
@@ -60,21 +66,21 @@ def gate_row(x_X: Array, kind: int, out_F: Array) -> None:
         out_F[i] = narrow(active * widen(x_X[width + i]), out_F[i])
 
 
-@kernel()
+@kernel(strict=True)
 def gate(x_RX: Array, kind: int, out_RF: Array) -> None:
     """act(first half of a row) * second half."""
     for r in range(len(x_RX)):
         gate_row(x_RX[r], kind, out_RF[r])
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, strict=True)
 def gate_many(x_RX: Array, kind: int, out_RF: Array) -> None:
     """`gate` over all threads."""
     for r in numba.prange(len(x_RX)):
         gate_row(x_RX[r], kind, out_RF[r])
 
 
-@kernel()
+@kernel(strict=True)
 def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) -> None:
     """Rotate the first 2h features of every head of the row that starts at x[begin]."""
     heads, width = out_Hd.shape
@@ -90,21 +96,21 @@ def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) 
         out_Hd[head, 2 * half :] = x[at + 2 * half : at + width]
 
 
-@kernel()
+@kernel(strict=True)
 def rotate(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
     """Rotate the first 2h features of every head. Row r of the input starts at x[r * stride]."""
     for r in range(len(cos_Rh)):
         rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, strict=True)
 def rotate_many(x: Array, stride: int, cos_Rh: Array, sin_Rh: Array, out_RHd: Array) -> None:
     """`rotate` over all threads."""
     for r in numba.prange(len(cos_Rh)):
         rotate_row(x, r * stride, cos_Rh[r], sin_Rh[r], out_RHd[r])
 
 
-@kernel()
+@kernel(strict=True)
 def angles(position_R: Array, frequency_h: Array, magnitude: np.float32, cos_Rh: Array, sin_Rh: Array) -> None:
     """cos and sin of position * frequency: the product in fp32, its cosine in fp64, rounded once."""
     for r in range(len(position_R)):
@@ -114,7 +120,7 @@ def angles(position_R: Array, frequency_h: Array, magnitude: np.float32, cos_Rh:
             sin_Rh[r, i] = np.float32(math.sin(angle)) * magnitude
 
 
-@kernel()
+@kernel(strict=True)
 def soft_cap(x_RV: Array, cap: np.float32) -> None:
     """cap * tanh(x / cap), in place, fp32."""
     for r in range(x_RV.shape[0]):
@@ -122,7 +128,7 @@ def soft_cap(x_RV: Array, cap: np.float32) -> None:
             x_RV[r, i] = cap * tanh(x_RV[r, i] / cap)
 
 
-@kernel()
+@kernel(strict=True)
 def store_row(x: Array, begin: int, slot: int | np.int64, x_KNd: Array) -> None:
     """Write the keys or values of one row, from x[begin] on, into a slot of every head."""
     heads, _, width = x_KNd.shape
@@ -132,7 +138,7 @@ def store_row(x: Array, begin: int, slot: int | np.int64, x_KNd: Array) -> None:
             to_d[i] = narrow(widen(from_d[i]), to_d[i])
 
 
-@kernel()
+@kernel(strict=True)
 def store(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
     """Write rows of keys and values (row r starts at r * stride) into their slots, rounded to the store's type."""
     for r in range(len(slots_R)):
@@ -140,7 +146,7 @@ def store(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KN
         store_row(v, r * v_stride, slots_R[r], v_KNd)
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, strict=True)
 def store_many(k: Array, k_stride: int, v: Array, v_stride: int, slots_R: Array, k_KNd: Array, v_KNd: Array) -> None:
     """`store` over all threads; no two rows have the same slot."""
     for r in numba.prange(len(slots_R)):
