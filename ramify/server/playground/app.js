@@ -163,7 +163,7 @@ async function send() {
 
 function begin(runs, turn) {
   state.running = new AbortController();
-  [state.runs, state.spoken] = [runs, 0];
+  [state.runs, state.spoken] = [runs, -Infinity];
   at("welcome").hidden = true;
   const inSend = document.activeElement === at("send");
   at("stop").hidden = false;

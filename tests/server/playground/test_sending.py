@@ -49,6 +49,7 @@ def test_stop_frees_the_server(visit, drafting):
     expect(desk.page.get_by_role("status")).to_contain_text("Running")
     desk.page.keyboard.press("Escape")
     desk.done()
+    expect(desk.page.get_by_text(re.compile("Stopped after"))).to_be_visible()
     for _ in range(100):
         if drafting.idle():
             break
