@@ -11,7 +11,7 @@ import ramify
 from ramify.core.ledger import DraftAccount, Ledger, ModelAccount
 from ramify.server import gate
 from ramify.server.metrics import DEEPEST, OTHER, REASONS, ROUTES, Metrics
-from tests.server.serving import Served
+from tests.server.serving import Served, wait_for
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -140,10 +140,13 @@ def test_every_route_and_reason_of_the_server_is_known(drafting: Served) -> None
     with drafting.http() as client:
         for path in ("/", "/playground/app.js"):  # the page is in no document
             assert client.get(path).status_code == 200
-    counted = [dict(labels) for name, labels in scraped(drafting.app.state.metrics) if name.endswith("requests_total")]
-    asked = {labels["route"] for labels in counted}
-    assert {"/", "/playground/{name}"} <= asked
-    assert (asked | drafting.app.openapi()["paths"].keys()) - {OTHER} == set(ROUTES)
+
+    def asked() -> set[str]:
+        samples = scraped(drafting.app.state.metrics)
+        return {dict(labels)["route"] for name, labels in samples if name.endswith("requests_total")}
+
+    wait_for(lambda: {"/", "/playground/{name}"} <= asked())  # a request is counted when all of its answer was sent
+    assert (asked() | drafting.app.openapi()["paths"].keys()) - {OTHER} == set(ROUTES)
     assert set(gate.REASONS.values()) == set(REASONS)
 
 
