@@ -16,6 +16,7 @@ from typing import Any
 FOREIGN = 0.35  # cores that others may use in a round that counts
 PATIENCE = 5  # repetitions in all, beyond the rounds asked for
 Row = dict[str, Any]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,26 @@ class Timing:
         return statistics.median(a / b for a, b in pairs)
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5, own: Sequence[int] = ()) -> Timing:
+def interleaved(
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int = 5,
+    own: Sequence[int] = (),
+    progress: Progress = lambda text: None,
+) -> Timing:
     """Time every way once a round, `rounds` times, after one round that warms up.
 
     Args:
         own: numbers of processes that work for the ways, so that theirs is no foreign use of the processor.
+        progress: told of every way as its turn comes.
     """
-    for way in ways.values():
+    for name, way in ways.items():
+        progress(f"warming up: {name}")
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     returned: dict[str, list[Any]] = {name: [] for name in ways}
     foreign, left = list[float](), PATIENCE
     while len(foreign) < rounds:
-        taken, gave, others = _round(ways, own)
+        taken, gave, others = _round(ways, own, under(progress, f"round {len(foreign) + 1} of {rounds}"))
         if others > FOREIGN and left > 0:
             left -= 1
             continue
@@ -60,6 +68,11 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 5, own: 
             seconds[name].append(value)
             returned[name].append(gave[name])
     return Timing(seconds, statistics.median(foreign), returned)
+
+
+def under(progress: Progress, heading: str) -> Progress:
+    """What tells it under a heading."""
+    return lambda text: progress(f"{heading}: {text}")
 
 
 def row(name: str, value: float, unit: str, bound: float | None = None, *, most: bool = False, **more: Any) -> Row:
@@ -83,11 +96,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _round(
-    ways: Mapping[str, Callable[[], object]], own: Sequence[int]
+    ways: Mapping[str, Callable[[], object]], own: Sequence[int], progress: Progress
 ) -> tuple[dict[str, float], dict[str, object], float]:
     taken, gave = dict[str, float](), dict[str, object]()
     (busy, ours), start = _processor(own), time.perf_counter()
     for name, way in ways.items():
+        progress(name)
         begin = time.perf_counter()
         gave[name] = way()
         taken[name] = time.perf_counter() - begin

@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from ramify.api import LM, is_right, load, problems
-from ramify.bench.measure import Row, row
+from ramify.bench.measure import Progress, Row, row
 from ramify.core.results import Result
 
 REWARD, MOST = "builtin-prm", 64
@@ -27,7 +27,6 @@ QALIGN = (1, 3, 7)
 BETA = 0.5  # of the posteriors: logits of builtin-prm are soft
 LAYERS, NODES = 4, 16
 RESAMPLES = 1000
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

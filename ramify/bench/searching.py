@@ -13,7 +13,7 @@ from typing import Any
 
 from ramify.api import LM, load, problems
 from ramify.bench.chains import Generate, Loop
-from ramify.bench.measure import Row, Timing, interleaved, row
+from ramify.bench.measure import Progress, Row, Timing, interleaved, row
 from ramify.core.results import Result
 
 PROBLEMS, CANDIDATES, WIDTH = 8, 64, 4
@@ -22,7 +22,6 @@ ALPHA = 2.0  # of power sampling
 BASELINES = {"naive": "transformers, one proposal at a time", "own_loop": "this engine, one proposal at a time"}
 REWARD = "builtin-prm"
 SEARCH_BOUND, CHAIN_BOUND = 1.3, 10.0
-Progress = Callable[[str], None]
 
 
 def run(*, model: str = "builtin", seed: int = 0, progress: Progress = lambda text: None) -> list[Row]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ramify.api import LM, load
 from ramify.bench import llama
-from ramify.bench.measure import Row, Timing, interleaved, percentile, row
+from ramify.bench.measure import Progress, Row, Timing, interleaved, percentile, row, under
 from ramify.bench.process import Process, started
 from ramify.bench.soak import CLIENTS, MINUTES, soaked
 from ramify.bench.wire import Exchange, ask, request
@@ -30,7 +30,6 @@ READERS = 2  # clients that send full prompts, so that one always waits while an
 SECONDS, TOKENS, PROMPTS = 6.0, 384, 4
 STALL_BOUND, STREAMS_BOUND = 2.0, 5.0
 TEXT = "Tom has 12 apples. He buys 7 more and gives 4 to Ann."
-Progress = Callable[[str], None]
 
 
 def run(
@@ -59,10 +58,8 @@ def run(
         raise BadInput("minutes" if minutes is not None else "clients", "they belong to --soak")
     with load(model) as lm, started("ramify", "serve", "-m", model, "--log-level", "warning") as server:
         ours = Peer(server, {"model": json.loads(server.get("/v1/models"))["data"][0]["id"], "ignore_eos": True})
-        progress("prompts of the full context beside running streams")
-        rows = _stalls(lm, ours)
-        progress("many streams and one")
-        return rows + _streams(lm, ours)
+        rows = _stalls(lm, ours, under(progress, "prompts of the full context beside running streams"))
+        return rows + _streams(lm, ours, under(progress, "many streams and one"))
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,12 @@ def arrivals(stream: Exchange) -> list[float]:
     return [when for when, event in events if event["choices"][0]["finish_reason"] is None]
 
 
-def _stalls(lm: LM, peer: Peer) -> list[Row]:
+def _stalls(lm: LM, peer: Peer, progress: Progress) -> list[Row]:
     ways = {
         "chunk": lambda: chunk_seconds(lm),
         "streams": lambda: asyncio.run(gaps(lm, peer)),
     }
-    timing = interleaved(ways, own=[peer.process.pid])
+    timing = interleaved(ways, own=[peer.process.pid], progress=progress)
     chunks, streams = timing.returned["chunk"], timing.returned["streams"]
     late = [percentile(each, 0.99) for each in streams]
     ratio = statistics.median(a / b for a, b in zip(late, chunks, strict=True))
@@ -165,21 +162,21 @@ async def gaps(lm: LM, peer: Peer) -> list[float]:
     return found
 
 
-def _streams(lm: LM, ours: Peer) -> list[Row]:
+def _streams(lm: LM, ours: Peer, progress: Progress) -> list[Row]:
     with ExitStack() as stack:
         peers = {"": ours}
         if llama.MISSING is None:
             process = stack.enter_context(llama.served(lm.folder))
             peers["llama_cpp_"] = Peer(process, llama.PLAIN)
-        return _compared(peers)
+        return _compared(peers, progress)
 
 
-def _compared(peers: dict[str, Peer]) -> list[Row]:
+def _compared(peers: dict[str, Peer], progress: Progress) -> list[Row]:
     def way(peer: Peer, count: int) -> Callable[[], object]:
         return partial(_drawn, peer, count)
 
     ways = {f"{name}{count}": way(peer, count) for name, peer in peers.items() for count in (1, STREAMS)}
-    timing = interleaved(ways, own=[peer.process.pid for peer in peers.values()])
+    timing = interleaved(ways, own=[peer.process.pid for peer in peers.values()], progress=progress)
     gain = STREAMS * timing.ratio("1", str(STREAMS))
     more = {"ratio": gain, "baseline": "one stream", "foreign_cores": timing.foreign}
     rows = [row(f"streams{STREAMS}_vs_1", gain, "times the tokens a second", STREAMS_BOUND) | more]

@@ -10,13 +10,12 @@ import json
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from signal import SIGTERM
 from time import perf_counter
 
-from ramify.bench.measure import Row, percentile, row
+from ramify.bench.measure import Progress, Row, percentile, row
 from ramify.bench.process import Process, started
 from ramify.bench.traffic import KEY, Visit, fault, visit
 from ramify.bench.wire import Exchange, ask, request
@@ -29,7 +28,6 @@ SETTLING = 120.0  # seconds that a server may take to be idle again
 BALANCED = "books balanced, pools empty"
 DRAFT = "builtin-draft"
 SMALL = ("--kv-gib", "0.02", "--limit", "max_waiting=24")  # so that pages run short, and the queue is full at times
-Progress = Callable[[str], None]
 
 
 @dataclass
