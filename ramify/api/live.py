@@ -1,6 +1,6 @@
 """An LM that serves: searches come and go, and all that are there share the engine's steps.
 
-with Service(load(known={})) as service:
+with Service(lambda: load(known={})) as service:
     ticket = service.submit("Compute 7 * 8.", "best-of-n", n=8, reward="builtin-prm")
     print(ticket.future.result().text)
 
@@ -60,19 +60,26 @@ class Service:
     """An LM behind a thread of its own.
 
     Args:
+        lm: the model, or what loads it. It is better loaded here: OpenMP keeps its helpers with the thread that first
+            needed them, and the helpers of two threads are in each other's way (steps of few rows took three times as
+            long).
         max_waiting: searches that may wait to begin; beyond that `submit` refuses.
+
+    Raises:
+        What loading raises.
     """
 
-    def __init__(self, lm: LM, *, max_waiting: int = 256) -> None:
-        self.lm, self.max_waiting = lm, max_waiting
-        self._driver = Driver(lm.engine, extract_answer)
+    def __init__(self, lm: LM | Callable[[], LM], *, max_waiting: int = 256) -> None:
+        self.max_waiting = max_waiting
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._tickets: dict[Session, Ticket] = {}
         self._rounds = list[Callable[[], None]]()
         self._pending = 0  # handed in, and not queued at the engine yet
         self._lock, self._closing, self._stop = threading.Lock(), False, False
-        self._thread = threading.Thread(target=self._serve, name="ramify-engine", daemon=True)
+        loaded: Future[LM] = Future()
+        self._thread = threading.Thread(target=self._live, args=(lm, loaded), name="ramify-engine", daemon=True)
         self._thread.start()
+        self.lm = loaded.result()
 
     def submit(
         self,
@@ -160,6 +167,16 @@ class Service:
 
     def _busy(self) -> bool:
         return bool(self._pending or self._tickets)
+
+    def _live(self, lm: LM | Callable[[], LM], loaded: "Future[LM]") -> None:
+        try:
+            self.lm = lm if isinstance(lm, LM) else lm()
+            self._driver = Driver(self.lm.engine, extract_answer)
+        except BaseException as error:
+            loaded.set_exception(error)
+        else:
+            loaded.set_result(self.lm)
+            self._serve()
 
     def _serve(self) -> None:
         while not self._stop:

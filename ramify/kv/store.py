@@ -5,7 +5,10 @@
 A slot is page * page_size + offset. Heads come first, so that consecutive pages are one contiguous view per head.
 """
 
+import mmap
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -13,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-LINE = 64  # bytes of a cache line, where kernels like rows to begin
 Slots = slice | Tensor  # a run of slots, or an int64 list of them
 
 
@@ -80,13 +82,22 @@ class PagedStore:
 
 
 def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros. A processor's memory is taken when a slot is first written: a pool is often larger than what is used."""
+    """Zeros. A processor's memory is taken when a slot is first written: a pool is often larger than what is used.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
-    size = prod(shape) * dtype.itemsize
-    memory = np.zeros(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return torch.from_numpy(memory[start : start + size]).view(dtype).view(*shape)
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if sys.platform != "win32" else {}
+    try:
+        memory = mmap.mmap(-1, prod(shape) * dtype.itemsize, **private)
+    except OSError as error:
+        raise MemoryError(str(error)) from error
+    if sys.platform == "linux":
+        with suppress(OSError):  # huge pages come 2 MiB at a time, one for each head and layer: a step would stall
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(*shape)
 
 
 def _array(x: Tensor) -> NDArray[np.generic]:

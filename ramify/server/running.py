@@ -1,11 +1,13 @@
 """`ramify serve`, from options to a server that listens, and to its end."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -84,14 +86,23 @@ def serve(
     )
     logs.setup(log_format, log_level, prompts=log_prompts)
     say(f"loading {model}")
-    lm = load(model, speculate=speculate, known={**(known or {}), **(rewards or {})}, **options)
+    loading = partial(load, model, speculate=speculate, known={**(known or {}), **(rewards or {})}, **options)
+    with Service(loading, max_waiting=settings.limits.max_waiting) as service:
+        say("warming up (kernels are compiled once a machine)")
+        settings = service.call(lambda lm: _warmed_up(lm, settings)).result()
+        asyncio.run(_run(service, settings, host, port, say))
+
+
+def _warmed_up(lm: LM, settings: Settings) -> Settings:
+    """Every reward loaded, every kernel compiled; and what a search is scored by that names no reward."""
     for reward in settings.rewards:
         lm.reward(reward)
-    settings = replace(settings, reward=_usual_reward(lm, settings))
-    say("warming up (kernels are compiled once a machine)")
-    lm.search([lm.tokenizer.begin_id or 0], "best-of-n", n=2, reward=settings.reward, max_tokens=3, ignore_eos=True)
+    usual = _usual_reward(lm, settings)
+    lm.search([lm.tokenizer.begin_id or 0], "best-of-n", n=2, reward=usual, max_tokens=3, ignore_eos=True)
     lm.forget_prefixes()
-    asyncio.run(_run(lm, settings, host, port, say))
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again would hold up every stream for a tenth of a second
+    return replace(settings, reward=usual)
 
 
 def _usual_reward(lm: LM, settings: Settings) -> str:
@@ -100,9 +111,8 @@ def _usual_reward(lm: LM, settings: Settings) -> str:
     return settings.rewards[0] if settings.rewards else "builtin-prm" if fits else "logprob"
 
 
-async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+async def _run(service: Service, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
     logdb = LogDb(settings.log_db) if settings.log_db is not None else None
-    service = Service(lm, max_waiting=settings.limits.max_waiting)
     app = create_app(service, settings, logdb=logdb)
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False,
@@ -111,10 +121,7 @@ async def _run(lm: LM, settings: Settings, host: str, port: int, say: Callable[[
     say(f"serving {settings.model} on http://{f'[{host}]' if ':' in host else host}:{port}")
     if host not in HOME and not settings.api_keys:
         print("warning: everybody who reaches this host may use it; set --api-key", file=sys.stderr)
-    try:
-        await Server(config, service, settings.grace).serve()
-    finally:
-        service.close()
+    await Server(config, service, settings.grace).serve()
 
 
 def _audit(lm: LM) -> None:
