@@ -79,7 +79,11 @@ class Service:
         loaded: Future[LM] = Future()
         self._thread = threading.Thread(target=self._live, args=(lm, loaded), name="ramify-engine", daemon=True)
         self._thread.start()
-        self.lm = loaded.result()
+        try:
+            self.lm = loaded.result()
+        except Exception:
+            self._thread.join()
+            raise
 
     def submit(
         self,

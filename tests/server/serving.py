@@ -58,8 +58,8 @@ class Served:
 def serve(model: str | Path, settings: Settings, **load: Any) -> Iterator[Served]:
     """Serve a model; in exact mode and little memory unless said otherwise. The books balance when it ends."""
     options = {"mode": "exact", "kv_gib": 0.05, "known": settings.known, "speculate": settings.draft} | load
-    with ramify.load(model, **options) as lm:
-        service = Service(lm, max_waiting=settings.limits.max_waiting)
+    service = Service(lambda: ramify.load(model, **options), max_waiting=settings.limits.max_waiting)
+    with service.lm as lm:
         app = create_app(service, settings)
         with running(app, service) as (_, url):
             yield Served(url, app, service, settings)
