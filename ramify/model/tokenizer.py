@@ -146,9 +146,17 @@ class Tokenizer:
 
     def token_bytes(self, token: int) -> bytes | None:
         """The bytes a token writes in the middle of a text; None for special tokens and unused ids."""
+        if token in self._written:
+            return self._written[token]
         if token in self.special_ids or not 0 <= token < len(self.tokens) or not self.tokens[token]:
             return None
-        return self._pieces.bytes_of(token)
+        self._written[token] = self._pieces.bytes_of(token)
+        return self._written[token]
+
+    @cached_property
+    def _written(self) -> dict[int, bytes]:
+        """`token_bytes` of the tokens that were asked for."""
+        return {}
 
     @cached_property
     def _strips_first_space(self) -> bool:

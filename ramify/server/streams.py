@@ -18,6 +18,7 @@ from ramify.server.errors import refused
 from ramify.server.wishes import Wish
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+HERE = "\0the text stands here\0"
 DONE = b"data: [DONE]\n\n"
 GONE = -1  # in a prompt's place: the client went away
 Item = tuple[int, Event | None]  # (prompt, what happened; None: it is over)
@@ -53,6 +54,7 @@ class Stream:
         self.error: Exception | None = None
         self._told: dict[int, int] = {}  # choice -> characters of it that were sent
         self._begun: set[int] = set()
+        self._frames: dict[int, tuple[bytes, bytes]] = {}  # choice -> what stands around the text of its pieces
         self._streams: dict[int, Any] = {}  # choice -> the text of its tokens so far
         self._written: dict[int, int] = {}  # choice -> characters of that
 
@@ -87,7 +89,19 @@ class Stream:
             index = i * self.wish.choices + event.branch
             if event.tokens or event.text:
                 yield from self._begin(index, i)
-                yield sse(self._chunk(index, event.text, None, event))
+                yield self._delta(index, event)
+
+    def _delta(self, index: int, event: Event) -> bytes:
+        """A piece of a choice's text. Most often only the text differs from the last piece's: the rest is kept."""
+        if self.wish.logprobs is not None or self.wish.return_ids:
+            return sse(self._chunk(index, event.text, None, event))
+        if index not in self._frames:
+            told = self._told.get(index, 0)
+            before, after = sse(self._chunk(index, HERE, None, event)).split(ENCODER.encode(HERE).encode())
+            self._frames[index], self._told[index] = (before, after), told
+        self._told[index] += len(event.text)
+        before, after = self._frames[index]
+        return before + ENCODER.encode(event.text).encode() + after
 
     def _last(self, i: int) -> Iterator[bytes]:
         """What stands at the end of a prompt's choices: the text that was not sent yet, and why it ended."""
