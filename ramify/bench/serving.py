@@ -57,9 +57,12 @@ def run(
         return soaked(model=model, minutes=minutes, clients=clients, seed=seed, progress=progress)
     if minutes is not None or clients is not None:
         raise BadInput("minutes" if minutes is not None else "clients", "they belong to --soak")
-    with load(model) as lm, started("ramify", "serve", "-m", model, "--log-level", "warning") as server:
+    with ExitStack() as stack:
+        lm = stack.enter_context(load(model))
+        server = stack.enter_context(started("ramify", "serve", "-m", model, "--log-level", "warning"))
         gc.collect()
         gc.freeze()  # what the client pauses for is no pause of the server
+        stack.callback(gc.unfreeze)
         ours = Peer(server, {"model": json.loads(server.get("/v1/models"))["data"][0]["id"], "ignore_eos": True})
         rows = _stalls(lm, ours, under(progress, "prompts of the full context beside running streams"))
         return rows + _streams(lm, ours, under(progress, "many streams and one"))

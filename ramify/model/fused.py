@@ -2,9 +2,9 @@
 
     R rows, D width, H heads, K key-value heads, d head_dim, h rotated pairs, F feed-forward width, N slots
 
-Inference only. A row's results do not depend on the rows beside it, not even in the last bit, as long as one kernel
-computes them: what a compiler makes of the same loop for one thread and for several may round differently on some
-processor. Exact mode therefore stays with the kernels for one thread, however many rows there are.
+Inference only. A row's results do not depend on the rows beside it, nor on where they lie, not even in the last bit, as
+long as one kernel computes them: the sum in a norm is the compiler's to order, and nothing says that it orders it alike
+for one thread and for several. Exact mode therefore stays with the kernels for one thread, however many rows there are.
 """
 
 import sys

@@ -83,7 +83,7 @@ def test_exact_mode_has_one_kernel_for_any_number_of_rows(monkeypatch):
         assert torch.equal(take(slice(None)), torch.cat(alone))
 
 
-GAPS = range(0, 320, 4)  # bytes between two arrays; below 256 a compiler's guard takes them for overlapping
+GAPS = range(0, 320, 4)  # bytes between two arrays: where they are few, a compiler's guard takes them for overlapping
 
 
 def beside(gap, *arrays):
