@@ -1,10 +1,12 @@
 """The one place that knows all parts: `load` a model, then search with it, or take its verbs in your own hands."""
 
 from ramify.api.advising import Advice, advise
+from ramify.api.apart import ServiceProcess
 from ramify.api.handle import Handle, advance_together
-from ramify.api.live import Service, Status, Ticket
+from ramify.api.live import Service, Serving, Status, Ticket
 from ramify.api.lm import LM, load
 from ramify.api.planning import coverage, plan
+from ramify.api.reader import Reader
 from ramify.api.remote import Remote, connect
 from ramify.api.services import (
     architectures,
@@ -20,6 +22,7 @@ from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
 from ramify.api.steer import steering_from
 from ramify.api.texts import SCORED_TEXTS
+from ramify.api.threads import compute_on
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
 from ramify.model.steering import Steering
@@ -35,8 +38,11 @@ __all__ = [
     "Advice",
     "Estimate",
     "Handle",
+    "Reader",
     "Remote",
     "Service",
+    "ServiceProcess",
+    "Serving",
     "Speculate",
     "Status",
     "Steering",
@@ -46,6 +52,7 @@ __all__ = [
     "advise",
     "architectures",
     "bench",
+    "compute_on",
     "connect",
     "coverage",
     "is_right",

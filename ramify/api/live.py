@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ramify.api.lm import LM, Text, seed_of
 from ramify.api.outcome import result_of
-from ramify.core.errors import Cancelled, Closing, Overloaded
+from ramify.api.reader import Reader
+from ramify.core.errors import BooksUnbalanced, Cancelled, Closing, Overloaded
 from ramify.core.events import Event, Watch
+from ramify.core.ledger import Ledger
 from ramify.core.protocols import Method
 from ramify.core.results import Result
 from ramify.engine.driver import Driver
@@ -32,15 +34,60 @@ T = TypeVar("T")
 CLOSED = "the server is shutting down: it takes nothing new, and ends what takes too long"
 
 
+class Serving(Protocol):
+    """What a server asks of a service, wherever that runs: `Service`, or `ServiceProcess`."""
+
+    reader: Reader
+
+    def submit(
+        self,
+        prompt: Text,
+        method: str | Method = "sample",
+        *,
+        seed: int | None = None,
+        watch: Watch | None = None,
+        **options: Any,
+    ) -> "Ticket":
+        """Begin a search."""
+
+    def cancel(self, ticket: "Ticket") -> None:
+        """End it."""
+
+    def call(self, function: Callable[..., T], *args: Any) -> "Future[T]":
+        """Have `function(lm, *args)` done between two steps."""
+
+    def on_round(self, told: Callable[[], None]) -> None:
+        """Have `told` called after each round."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the engine's process; None if that is this one."""
+
+    def status(self) -> "Status":
+        """How it stands."""
+
+    def close(self, grace: float = 0.0) -> None:
+        """Take nothing new, and end."""
+
+    def audit(self) -> int:
+        """Once it is closed: the pages that only prefixes were kept in."""
+
+
 @dataclass(eq=False)
 class Ticket:
-    """A search under way. `future` has its result; `session` is set once it is queued at the engine."""
+    """A search under way. `future` has its result, `ledger` what it took (where it was begun at all)."""
 
-    service: "Service"
+    service: Serving
     method: str | Method
     seed: int
     future: "Future[Result]" = field(default_factory=Future)
-    session: Session | None = None
+    ledger: Ledger | None = None
+    session: Session | None = None  # where the engine runs, once it is queued there
+    number: int = -1  # where it runs in another process
 
     def cancel(self) -> None:
         """End it now; its future then raises `Cancelled`."""
@@ -84,6 +131,7 @@ class Service:
         except Exception:
             self._thread.join()
             raise
+        self.reader = self.lm.reader
 
     def submit(
         self,
@@ -105,7 +153,7 @@ class Service:
             if self._closing:
                 raise Closing(CLOSED)
             if (waiting := self._pending + self._driver.waiting) >= self.max_waiting:
-                raise Overloaded(f"{waiting} searches wait already, {self.max_waiting} may; try again later")
+                raise overloaded(waiting, self.max_waiting)
             self._pending += 1
         ticket = Ticket(self, method, seed_of(seed))
         self._inbox.put(lambda: self._begin(ticket, prompt, watch, options))
@@ -115,14 +163,14 @@ class Service:
         """End a search; one that is over stays as it is."""
         self._inbox.put(lambda: self._cancel(ticket))
 
-    def call(self, function: Callable[[LM], T]) -> "Future[T]":
-        """Do something short on the engine's thread, between two steps."""
+    def call(self, function: Callable[..., T], *args: Any) -> "Future[T]":
+        """Do something short on the engine's thread, between two steps: `function(lm, *args)`."""
         future: Future[T] = Future()
 
         def act() -> None:
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(function(self.lm))
+                    future.set_result(function(self.lm, *args))
                 except Exception as error:
                     future.set_exception(error)
 
@@ -141,6 +189,10 @@ class Service:
         """Whether the engine's thread runs."""
         return self._thread.is_alive() and not self._stop
 
+    @property
+    def pid(self) -> None:
+        """None: the engine runs in this process."""
+
     def status(self) -> Status:
         """As of now, roughly: it is read beside the engine's thread."""
         pages = {}
@@ -148,7 +200,11 @@ class Service:
             pool = model.book.pool
             refs = list(pool.refs)
             pages[model.role] = (pool.num_pages - model.book.free, sum(count > 1 for count in refs), pool.num_pages)
-        return Status(self._driver.running, self._pending + self._driver.waiting, pages)
+        return Status(*self.standing(), pages)
+
+    def standing(self) -> tuple[int, int]:
+        """How many searches are under way, and how many wait to begin."""
+        return self._driver.running, self._pending + self._driver.waiting
 
     def close(self, grace: float = 0.0) -> None:
         """Take nothing new, give what runs `grace` seconds to end, then cancel it."""
@@ -160,6 +216,20 @@ class Service:
         if not self._stop:
             self._inbox.put(self._end)
             self._thread.join(timeout=60)
+
+    def audit(self) -> int:
+        """Once it is closed: the pages that only prefixes were kept in; they are forgotten.
+
+        Raises:
+            BooksUnbalanced: pages were lost or counted twice, or are held for nobody.
+        """
+        self.lm.check()
+        pools = [model.book.pool for model in self.lm.engine.models]
+        kept = sum(pool.num_pages - pool.num_free for pool in pools)
+        self.lm.forget_prefixes()
+        if left := sum(pool.num_pages - pool.num_free for pool in pools):
+            raise BooksUnbalanced(f"{left} pages are held for nobody")
+        return kept
 
     def __enter__(self) -> "Service":
         return self
@@ -193,10 +263,14 @@ class Service:
                     with suppress(Exception):
                         self._driver.cancel(session)
                     self._settle(session, error)
+            self._tell()  # what runs first: to answer whoever is through takes longer
             for session in [s for s in self._tickets if s.closed]:
                 self._settle(session, session.error)
-            for told in self._rounds:
-                told()
+            self._tell()
+
+    def _tell(self) -> None:
+        for told in self._rounds:
+            told()
 
     def _drain(self, *, block: bool) -> None:
         """Do what was handed in; wait for something if there is nothing else to do."""
@@ -215,7 +289,7 @@ class Service:
         except Exception as error:
             ticket.future.set_exception(error)
         else:
-            ticket.session = queued[0]
+            ticket.session, ticket.ledger = queued[0], queued[0].ledger
             self._tickets[queued[0]] = ticket
 
     def _cancel(self, ticket: Ticket) -> None:
@@ -246,4 +320,9 @@ class Service:
                 self._inbox.get_nowait()()
 
 
-__all__ = ["Event", "Service", "Status", "Ticket"]
+def overloaded(waiting: int, most: int) -> Overloaded:
+    """More wait than may."""
+    return Overloaded(f"{waiting} searches wait already, {most} may; try again later")
+
+
+__all__ = ["Event", "Service", "Serving", "Status", "Ticket"]

@@ -19,6 +19,7 @@ from ramify.api.beside import Beside
 from ramify.api.guides import GuideLike, guide_of
 from ramify.api.handle import Handle
 from ramify.api.outcome import result_of
+from ramify.api.reader import Reader, Text
 from ramify.api.rewards import RewardLike, Rewards
 from ramify.api.sources import DTYPES, Folders, device_of, dtype_of, folder_of
 from ramify.api.speculate import DraftLike, Speculate, speculation_of
@@ -46,7 +47,7 @@ from ramify.model.steering import Steering, install
 from ramify.model.tokenizer import Tokenizer
 from ramify.tasks import extract_answer
 
-Text = str | Sequence[int] | Sequence[Mapping[str, str]]  # text, token ids, or chat messages
+__all__ = ["LM", "Text", "load", "seed_of"]
 
 
 def load(
@@ -60,6 +61,7 @@ def load(
     row_budget: int = 512,
     context: int | None = None,
     share_prefixes: bool = True,
+    preallocate: bool = False,
     speculate: DraftLike | Speculate | None = None,
     steer: SteerLike | None = None,
     known: Mapping[str, str | Path] | None = None,
@@ -75,6 +77,7 @@ def load(
         row_budget: most tokens read in one forward pass.
         context: positions wanted, for models whose rotary scaling depends on it (longrope); None is the model's own.
         share_prefixes: read pages that branches share once for all of them.
+        preallocate: take the pages' memory when a model is loaded, not as they fill (on a GPU it always is).
         speculate: draft tokens and verify them: a draft ("builtin-draft", "ngram", a folder, ...), or a `Speculate`.
         steer: move the target's activations: a `Steering`, or a file of one (`ramify train steering`).
         known: models by name that rewards, guides and methods may name beside the built-in ones; where given, no other
@@ -104,6 +107,7 @@ def load(
         row_budget=row_budget,
         context=context,
         share_prefixes=share_prefixes,
+        preallocate=preallocate,
         speculate=speculate,
         steer=steer,
         known=None if known is None else {name: folder_of(wish) for name, wish in known.items()},
@@ -125,13 +129,14 @@ class LM:
         row_budget: int,
         context: int | None,
         share_prefixes: bool,
+        preallocate: bool = False,
         speculate: DraftLike | Speculate | None = None,
         steer: SteerLike | None = None,
         known: Mapping[str, Path] | None = None,
     ) -> None:
         self.folder, self.dtype, self.mode, self.device = folder, dtype, mode, device
-        self._kv_bytes, self._page_size, self._share_prefixes = kv_bytes, page_size, share_prefixes
-        self._context = context
+        self._kv_bytes, self._page_size, self._context = kv_bytes, page_size, context
+        self._share_prefixes, self._preallocate = share_prefixes, preallocate
         self.tokenizer = Tokenizer.load(folder)
         self.chat = ChatTemplate.load(folder)
         self.defaults = GenerationDefaults.load(folder)
@@ -140,6 +145,7 @@ class LM:
         wish = Speculate(draft=speculate) if not isinstance(speculate, Speculate | None) else speculate
         self.steering = steering_of(steer, wish)
         self.engine = Engine(self._model("target", folder, steering=self.steering), row_budget=row_budget)
+        self.reader = Reader(self.tokenizer, self.chat, self.engine.target.runner.max_positions)
         self._beside = Beside(self.engine, self.tokenizer, folder, weakly(self._model), Folders(known))
         self._rewards = Rewards(self._beside, self.tokenizer)
         self._wishes = Wishes(self.engine, self.defaults, self._beside, self._rewards)
@@ -248,16 +254,7 @@ class LM:
 
     def encode(self, prompt: Text) -> list[int]:
         """Token ids of a text (with the begin token the model was trained with), of token ids, or of chat messages."""
-        if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt) if prompt else []
-        if isinstance(prompt, bytes) or not isinstance(prompt, Sequence):
-            raise BadInput("prompt", f"a text, token ids, or chat messages are expected, not {prompt!r}")
-        if prompt and isinstance(prompt[0], Mapping):
-            return self.chat.encode(self.tokenizer, prompt)  # type: ignore[arg-type]
-        ids = [token for token in prompt if isinstance(token, int) and not isinstance(token, bool)]
-        if len(ids) != len(prompt):
-            raise BadInput("prompt", "a text, token ids, or chat messages (dicts with role and content) are expected")
-        return ids
+        return self.reader.encode(prompt)
 
     def reward(self, wish: RewardLike) -> AnyReward:
         """The reward behind a name, a folder or a function (see `ramify.api.rewards`); a model is loaded once."""
@@ -314,6 +311,7 @@ class LM:
                 page_size=self._page_size,
                 mode=self.mode,
                 share_prefixes=self._share_prefixes,
+                preallocate=self._preallocate,
             )
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ramify.bench.process import family
+
 FOREIGN = 0.35  # cores that others may use in a round that counts
 PATIENCE = 5  # repetitions in all, beyond the rounds asked for
 Row = dict[str, Any]
@@ -49,7 +51,7 @@ def interleaved(
     """Time every way once a round, `rounds` times, after one round that warms up.
 
     Args:
-        own: numbers of processes that work for the ways, so that theirs is no foreign use of the processor.
+        own: numbers of processes that work for the ways, so that what they and their own processes use is not foreign.
         progress: told of every way as its turn comes.
     """
     for name, way in ways.items():
@@ -115,7 +117,8 @@ def _processor(own: Sequence[int]) -> tuple[float, float]:
     ours, ticking = sum(os.times()[:4]), os.sysconf("SC_CLK_TCK")
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        theirs = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13] for pid in own]
+        families = {each for pid in own for each in family(pid)}
+        theirs = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13] for pid in families]
     except OSError:
         return ours, ours
     ticks = [int(field) for field in fields]

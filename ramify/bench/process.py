@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
@@ -34,9 +34,9 @@ class Process:
 
     @property
     def resident(self) -> float | None:
-        """MiB of memory that it holds; None where the system does not say."""
+        """MiB of memory that it and its own processes hold; None where the system does not say."""
         try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+            pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self.pid))
         except OSError:
             return None
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -79,6 +79,18 @@ def started(module: str, *options: str, ready: str = "/healthz") -> Iterator[Pro
             finally:
                 if popen.poll() is None:
                     process.stop()
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it started, and they; itself alone where the system does not say."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            children.setdefault(int(stat.read_text().rpartition(") ")[2].split()[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
 
 
 def free_port() -> int:

@@ -7,6 +7,7 @@ server on the same weights, if that is installed; it serves one request at a tim
 import asyncio
 import gc
 import json
+import re
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,18 +18,22 @@ from random import randrange
 from time import perf_counter
 from typing import Any
 
-from ramify.api import LM, load
+import torch
+
+from ramify.api import LM, compute_on, load
+from ramify.api.threads import ChunkSteps
 from ramify.bench import llama
 from ramify.bench.measure import Progress, Row, Timing, interleaved, percentile, row, under
 from ramify.bench.process import Process, started
 from ramify.bench.soak import CLIENTS, MINUTES, soaked
 from ramify.bench.wire import Exchange, ask, request
 from ramify.core.errors import BadInput
-from ramify.engine.driver import Driver
 
 RUNNING, STREAMS = 8, 32  # streams that prompts arrive beside; streams that are compared with one
 READERS = 2  # clients that send full prompts, so that one always waits while another is read
-SECONDS, TOKENS, PROMPTS = 6.0, 384, 4
+SETTLED, SECONDS = 0.4, 2.5  # until streams run, and how long they are looked at: none of them ends so soon
+TOKENS, CHUNKS = 384, 300  # steps: streams grow as long as they do in the server
+MOST_PROMPTS = 200  # a second, more than any server reads
 STALL_BOUND, STREAMS_BOUND = 2.0, 5.0
 TEXT = "Tom has 12 apples. He buys 7 more and gives 4 to Ann."
 
@@ -58,7 +63,7 @@ def run(
     if minutes is not None or clients is not None:
         raise BadInput("minutes" if minutes is not None else "clients", "they belong to --soak")
     with ExitStack() as stack:
-        lm = stack.enter_context(load(model))
+        lm = stack.enter_context(load(model, preallocate=True))
         server = stack.enter_context(started("ramify", "serve", "-m", model, "--log-level", "warning"))
         gc.collect()
         gc.freeze()  # what the client pauses for is no pause of the server
@@ -100,42 +105,46 @@ def arrivals(stream: Exchange) -> list[float]:
 
 
 def _stalls(lm: LM, peer: Peer, progress: Progress) -> list[Row]:
-    ways = {
-        "chunk": lambda: chunk_seconds(lm),
+    cores, threads = torch.get_num_threads(), _threads(peer)
+    ways: dict[str, Callable[[], object]] = {
+        "chunk": lambda: chunk_seconds(lm, threads),
         "streams": lambda: asyncio.run(gaps(lm, peer)),
     }
+    if threads != cores:
+        ways["chunk on every core"] = lambda: chunk_seconds(lm, cores)
     timing = interleaved(ways, own=[peer.process.pid], progress=progress)
     chunks, streams = timing.returned["chunk"], timing.returned["streams"]
     late = [percentile(each, 0.99) for each in streams]
     ratio = statistics.median(a / b for a, b in zip(late, chunks, strict=True))
     more = {"ratio": ratio, "baseline": "a step with a full chunk", "streams": RUNNING, "foreign_cores": timing.foreign}
-    return [
+    rows = [
         row("tbt_p99_over_chunk", ratio, "times a chunk's step", STALL_BOUND, most=True) | more,
-        row("chunk_ms", statistics.median(chunks) * 1e3, "ms"),
+        row("chunk_ms", statistics.median(chunks) * 1e3, f"ms, on {threads} of {cores} cores, as it is served"),
         row("tbt_p50_ms", statistics.median(percentile(each, 0.5) for each in streams) * 1e3, "ms"),
         row("tbt_p99_ms", statistics.median(late) * 1e3, "ms"),
     ]
+    if threads != cores:
+        every = statistics.median(timing.returned["chunk on every core"]) * 1e3
+        rows.append(row("chunk_every_core_ms", every, f"ms, on {cores} cores"))
+    return rows
 
 
-def chunk_seconds(lm: LM) -> float:
+def _threads(peer: Peer) -> int:
+    """Cores that a server's engine computes on."""
+    found = re.search(r"^ramify_engine_threads (\S+)$", peer.process.get("/metrics"), re.MULTILINE)
+    assert found is not None
+    return int(float(found[1]))
+
+
+def chunk_seconds(lm: LM, threads: int) -> float:
     """Median time of a step that reads a full chunk of a prompt beside running streams, by the engine alone."""
-    driver, times = Driver(lm.engine), list[float]()
-    ask_for: dict[str, Any] = {"n": 1, "ignore_eos": True, "watch": lambda event: None}
+    before = torch.get_num_threads()
+    compute_on(lm, threads)
     try:
-        for i in range(RUNNING):
-            lm.submit(driver, [TEXT], "sample", seed=i, **ask_for)
-        for _ in range(10):
-            driver.step()
-        for i in range(PROMPTS):
-            [session] = lm.submit(driver, [full_prompt(lm)], "sample", seed=i, max_tokens=1, **ask_for)
-            while not session.over:
-                begin = perf_counter()
-                driver.step()
-                times.append(perf_counter() - begin)
-            times.pop()  # what was left over was no full chunk
+        with ChunkSteps(lm, RUNNING) as steps:
+            return statistics.median(steps.take() for _ in range(CHUNKS))
     finally:
-        driver.close()
-    return statistics.median(times)
+        compute_on(lm, before)
 
 
 def full_prompt(lm: LM) -> list[int]:
@@ -144,28 +153,30 @@ def full_prompt(lm: LM) -> list[int]:
 
 
 async def gaps(lm: LM, peer: Peer) -> list[float]:
-    """Seconds between tokens of running streams while prompts of the full context keep arriving."""
-    port, found = peer.process.port, list[float]()
-    room = lm.engine.target.runner.max_positions - len(lm.encode(TEXT)) - 1
-    begin = perf_counter() + 0.5  # streams run by then
+    """Seconds between tokens of running streams while prompts of the full context keep arriving.
 
-    async def stream(i: int) -> None:
-        left = begin + SECONDS - perf_counter()
-        while left > 0.1:
-            came = arrivals(await ask(port, peer.stream(i, room), leave=left))
-            found.extend(b - a for a, b in pairwise(came) if a > begin)
-            left = begin + SECONDS - perf_counter()
+    What is sent is made before, and what came is read afterwards: the client shares the processor with the server.
+    """
+    port, room = peer.process.port, lm.engine.target.runner.max_positions - len(lm.encode(TEXT)) - 1
+    prompts = [
+        request("/v1/completions", peer.extras | {"prompt": full_prompt(lm), "max_tokens": 1})
+        for _ in range(int(SECONDS * MOST_PROMPTS))
+    ]
+    answers, begin = list[Exchange](), perf_counter() + SETTLED
+    end = begin + SECONDS
 
     async def read() -> None:
         await asyncio.sleep(begin - perf_counter())
-        while perf_counter() < begin + SECONDS:
-            body = peer.extras | {"prompt": full_prompt(lm), "max_tokens": 1}
-            answer = await ask(port, request("/v1/completions", body))
-            if answer.status != 200:
-                raise ChildProcessError(f"status {answer.status}: {answer.body[:200]!r}")
+        while perf_counter() < end and prompts:
+            answers.append(await ask(port, prompts.pop()))
 
-    await asyncio.gather(*map(stream, range(RUNNING)), *(read() for _ in range(READERS)))
-    return found
+    streams = asyncio.gather(*(ask(port, peer.stream(i, room), leave=end - perf_counter()) for i in range(RUNNING)))
+    await asyncio.gather(*(read() for _ in range(READERS)))
+    if wrong := [answer for answer in answers if answer.status != 200]:
+        raise ChildProcessError(f"status {wrong[0].status}: {wrong[0].body[:200]!r}")
+    came = [arrivals(stream) for stream in await streams]
+    over = min(times[-1] for times in came)  # a stream that ends is not followed by another one
+    return [b - a for times in came for a, b in pairwise(times) if begin < a and b <= over]
 
 
 def _streams(lm: LM, ours: Peer, progress: Progress) -> list[Row]:

@@ -36,6 +36,15 @@ Also = Annotated[
     typer.Option(metavar="NAME=FOLDER", help="A model that guides, judges and methods may name; repeatable."),
 ]
 RowBudget = Annotated[int, typer.Option(help="Most tokens read in one step.", rich_help_panel=options.PANEL)]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Cores that the engine computes on; tried out at the start if not said: one is left to HTTP where that "
+        "makes steps little slower.",
+        show_default=False,
+        rich_help_panel=options.PANEL,
+    ),
+]
 Grace = Annotated[float, typer.Option(help="Seconds that running requests have to end after SIGTERM.")]
 LogFormat = Annotated[
     Literal["auto", "json", "text"], typer.Option(help="auto: text on a terminal.", rich_help_panel=WATCH)
@@ -74,6 +83,7 @@ def serve(
     device: options.Device = "auto",
     kv_gib: options.KvGib = 0.5,
     row_budget: RowBudget = 512,
+    threads: Threads = None,
     grace: Grace = 30.0,
     log_format: LogFormat = "auto",
     log_level: LogLevel = "info",
@@ -103,6 +113,7 @@ def serve(
     wishes |= {"rewards": _named("reward", reward), "known": _named("also", also)}
     wishes |= {"log_format": log_format, "log_level": log_level, "log_db": log_db, "log_prompts": log_prompts}
     wishes |= {"mode": mode, "dtype": dtype, "device": device, "kv_gib": kv_gib, "row_budget": row_budget}
+    wishes |= {"threads": threads}
     wishes |= {
         "speculate": options.speculation(draft, verifier, shape, lossy),
         "steer": steering_from(steer, steer_strength),

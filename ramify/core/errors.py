@@ -24,6 +24,9 @@ from difflib import get_close_matches
 class RamifyError(Exception):
     """The root: catch this to catch everything that ramify raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.args, self.__dict__)  # constructors take other things than the message
+
 
 class BadInput(RamifyError, ValueError):
     """A field the caller gave is wrong; the message names it and says what to do."""
@@ -124,3 +127,11 @@ class RemoteError(RamifyError):
 
 class BooksUnbalanced(RamifyError):
     """Pages lost or counted twice. A bug in ramify: please report it."""
+
+
+def _again(kind: type[RamifyError], args: tuple[object, ...], fields: dict[str, object]) -> RamifyError:
+    """An error that went through a pipe."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__ |= fields
+    return error

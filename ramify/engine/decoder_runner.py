@@ -29,6 +29,7 @@ class DecoderRunner:
         mode: "reference" (plain, slow, judges the others), "fast", or "exact" (fp32; a row's bits do not depend on
             its neighbours, on chunking or on packing).
         share_prefixes: read pages that several branches share once for all of them (off to measure what it gains).
+        preallocate: take the pages' memory now, not when they are first written.
         tap: sees the residual stream after every layer of every step.
     """
 
@@ -40,6 +41,7 @@ class DecoderRunner:
         page_size: int = 16,
         mode: Mode = "fast",
         share_prefixes: bool = True,
+        preallocate: bool = False,
         tap: Tap | None = None,
     ) -> None:
         config, weight = checkpoint.decoder.config, checkpoint.decoder.embedding
@@ -60,6 +62,7 @@ class DecoderRunner:
             page_size=page_size,
             dtype=weight.dtype,
             device=weight.device,
+            preallocate=preallocate,
         )
         self.page_bytes = self.store.bytes_per_page
         self.costs = costs_of(config)

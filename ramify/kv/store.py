@@ -20,7 +20,15 @@ Slots = slice | Tensor  # a run of slots, or an int64 list of them
 
 
 class PagedStore:
-    """Keys and values of every layer, `k[layer]` and `v[layer]` of shape [K, N, d]."""
+    """Keys and values of every layer, `k[layer]` and `v[layer]` of shape [K, N, d].
+
+    Args:
+        preallocate: take a processor's memory now. Otherwise it is taken when a slot is first written: a pool is often
+            larger than what is used of it.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
 
     def __init__(
         self,
@@ -32,13 +40,14 @@ class PagedStore:
         page_size: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        preallocate: bool = False,
     ) -> None:
         shape = (num_layers, num_kv_heads, num_pages * page_size, head_dim)
         self.num_layers, self.num_kv_heads, self.head_dim = num_layers, num_kv_heads, head_dim
         self.num_pages, self.page_size = num_pages, page_size
         self.dtype, self.device = dtype, torch.device(device)
         # zeros: a slot nobody wrote may be multiplied by a zero weight, and NaN * 0 is NaN
-        k_LKNd, v_LKNd = (_zeros(shape, dtype, self.device) for _ in range(2))
+        k_LKNd, v_LKNd = (_zeros(shape, dtype, self.device, preallocate) for _ in range(2))
         self.k: list[Tensor] = list(k_LKNd)
         self.v: list[Tensor] = list(v_LKNd)
 
@@ -81,8 +90,8 @@ class PagedStore:
         return self.k[layer][:, slots], self.v[layer][:, slots]
 
 
-def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros. A processor's memory is taken when a slot is first written: a pool is often larger than what is used.
+def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device, preallocate: bool) -> Tensor:
+    """Zeros, of a processor's memory such as the system gives to whom it has not promised any yet.
 
     Raises:
         MemoryError: there is not so much.
@@ -96,8 +105,9 @@ def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Te
         raise MemoryError(str(error)) from error
     if sys.platform == "linux":
         with suppress(OSError):  # huge pages come 2 MiB at a time, one for each head and layer: a step would stall
-            memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return torch.frombuffer(memory, dtype=dtype).view(*shape)
+            memory.madvise(mmap.MADV_HUGEPAGE if preallocate else mmap.MADV_NOHUGEPAGE)
+    zeros = torch.frombuffer(memory, dtype=dtype).view(*shape)
+    return zeros.zero_() if preallocate else zeros
 
 
 def _array(x: Tensor) -> NDArray[np.generic]:

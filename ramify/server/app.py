@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ramify import __version__
-from ramify.api import BUILTIN_MODELS, SCORED_TEXTS, Service, Tokenizer, methods
+from ramify.api import BUILTIN_MODELS, LM, SCORED_TEXTS, Serving, Tokenizer, methods
 from ramify.core.errors import RamifyError, UnknownName
 from ramify.core.registry import lookup, names
 from ramify.core.strict import keyword_options
@@ -63,11 +63,12 @@ def _says(answer: type[said.Said], *, streams: bool = False) -> dict[int | str, 
     return {200: {"model": answer, "description": answer.__doc__ or "", "content": content}}
 
 
-def create_app(service: Service, settings: Settings | None = None, *, logdb: LogDb | None = None) -> FastAPI:
+def create_app(service: Serving, settings: Settings | None = None, *, logdb: LogDb | None = None) -> FastAPI:
     """The server over a service. It does not close the service: who made it does."""
     settings = settings or Settings()
     metrics = Metrics(models=[*settings.rewards, *settings.known])
     metrics.watch_status(service.status)
+    metrics.engine(service.pid, settings.threads)
     if logdb is not None:
         metrics.watch_lost(lambda: logdb.lost)
 
@@ -100,18 +101,18 @@ def _writing(app: FastAPI, calls: Calls) -> None:
     async def completions(request: Request, body: CompletionRequest) -> Response:
         """Continue one prompt or several; a search if `search` or the model's name asks for one."""
         request.state.asked = body.model_dump(exclude_none=True)
-        return await calls.complete(request, of_completion(body, calls.settings, calls.lm))
+        return await calls.complete(request, of_completion(body, calls.settings, calls.reader))
 
     @app.post("/v1/chat/completions", tags=["OpenAI"], responses=_says(said.ChatAnswer, streams=True))
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         """Answer a chat, rendered by the model's own template."""
         request.state.asked = body.model_dump(exclude_none=True)
-        return await calls.complete(request, of_chat(body, calls.settings, calls.lm))
+        return await calls.complete(request, of_chat(body, calls.settings, calls.reader))
 
 
 def _reading(app: FastAPI, calls: Calls) -> None:
     """The routes that only read."""
-    lm, settings = calls.lm, calls.settings
+    reader, settings = calls.reader, calls.settings
 
     @app.post("/v1/score", tags=["ramify"], responses=_says(said.ScoreAnswer))
     async def score(request: Request, body: ScoreRequest) -> Response:
@@ -119,14 +120,14 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         request.state.asked = body.model_dump(exclude_none=True)
         texts = _completions(body, settings.limits.max_prompts)
         try:
-            reward = await asyncio.wrap_future(calls.service.call(lambda lm: lm.reward(body.model)))
+            weighs_draws = await asyncio.wrap_future(calls.service.call(_weighs_draws, body.model))
         except UnknownName as error:
             raise Refused(404, str(error), param="model", code="model_not_found") from None
-        if reward.needs_logprobs:
+        if weighs_draws:
             raise bad("model", f"{body.model!r} weighs how a text was drawn; it cannot score one that stands already")
         prompt = body.prompt if isinstance(body.prompt, str) else [plain(message) for message in body.prompt]
         options: dict[str, Any] = {"texts": tuple(texts), "step": body.step if body.steps else "", "reward": body.model}
-        options["end"] = min(lm.tokenizer.end_ids, default=None) if body.ended else None
+        options["end"] = min(reader.tokenizer.end_ids, default=None) if body.ended else None
         call = Call(calls, request, Wish(prompts=[prompt], method=SCORED_TEXTS, options=options, seed=0))
         result = (await call.wait(call.begin(None)))[0]
         data = []
@@ -144,20 +145,20 @@ def _reading(app: FastAPI, calls: Calls) -> None:
         if (body.prompt is None) == (body.messages is None):
             raise bad("prompt", "a prompt or messages are expected, one of them")
         if body.messages is not None:
-            ids = chat_ids(body.messages, body, settings.limits, lm)
+            ids = chat_ids(body.messages, body, settings.limits, reader)
         else:
-            ids = lm.tokenizer.encode(body.prompt or "", add_begin=body.add_special_tokens)
-        answer: dict[str, Any] = {"tokens": ids, "count": len(ids), "max_model_len": _context(calls)}
+            ids = reader.tokenizer.encode(body.prompt or "", add_begin=body.add_special_tokens)
+        answer: dict[str, Any] = {"tokens": ids, "count": len(ids), "max_model_len": calls.reader.context}
         if body.return_token_strs:
-            answer["token_strs"] = [lm.tokenizer.tokens[token] for token in ids]
+            answer["token_strs"] = [reader.tokenizer.tokens[token] for token in ids]
         return JSONResponse(answer)
 
     @app.post("/detokenize", tags=["ramify"], responses=_says(said.Text))
     async def detokenize(body: DetokenizeRequest) -> Response:
         """The text of token ids, special ones spelled out."""
         _known_model(body.model, settings)
-        require_ids("tokens", body.tokens, lm.tokenizer.vocab_size)
-        return JSONResponse({"prompt": lm.tokenizer.decode(body.tokens, skip_special=False)})
+        require_ids("tokens", body.tokens, reader.tokenizer.vocab_size)
+        return JSONResponse({"prompt": reader.tokenizer.decode(body.tokens, skip_special=False)})
 
 
 def _about(app: FastAPI, calls: Calls) -> None:
@@ -226,7 +227,7 @@ def _option(parameter: Parameter) -> dict[str, Any]:
 def _model_names(calls: Calls) -> list[str]:
     """The model, and behind its name every search whose defaults speak its tokens."""
     settings = calls.settings
-    foreign = calls.lm.tokenizer.disagreement(Tokenizer.load(BUILTIN_MODELS["draft"])) is not None
+    foreign = calls.reader.tokenizer.disagreement(Tokenizer.load(BUILTIN_MODELS["draft"])) is not None
     known = [
         method.name
         for method in methods()
@@ -241,14 +242,15 @@ def _model(calls: Calls, name: str) -> dict[str, Any]:
         "object": "model",
         "created": CREATED,
         "owned_by": "ramify",
-        "max_model_len": _context(calls),
-        "chat": bool(calls.lm.chat.templates),
+        "max_model_len": calls.reader.context,
+        "chat": bool(calls.reader.chat.templates),
         "draft": calls.settings.draft,
     }
 
 
-def _context(calls: Calls) -> int:
-    return calls.lm.engine.target.runner.max_positions
+def _weighs_draws(lm: LM, name: str) -> bool:
+    """On the engine's thread: whether a reward weighs how a text was drawn."""
+    return lm.reward(name).needs_logprobs
 
 
 def _known_model(model: str | None, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from ramify.api import LM, Service, Ticket
+from ramify.api import LM, Reader, Serving, Ticket
 from ramify.core.events import Event
 from ramify.core.ledger import Ledger
 from ramify.core.results import Candidate, Result
@@ -31,15 +31,15 @@ CLIENT_WENT_AWAY = 499
 class Calls:
     """What the routes have in common."""
 
-    def __init__(self, service: Service, settings: Settings, metrics: Metrics, logdb: LogDb | None) -> None:
+    def __init__(self, service: Serving, settings: Settings, metrics: Metrics, logdb: LogDb | None) -> None:
         self.service, self.settings, self.metrics, self.logdb = service, settings, metrics, logdb
         self.outbox = Outbox()
         service.on_round(self.outbox.send)
 
     @property
-    def lm(self) -> LM:
-        """The model that is served."""
-        return self.service.lm
+    def reader(self) -> Reader:
+        """How the served model's prompts are read."""
+        return self.service.reader
 
     async def complete(self, request: Request, wish: Wish) -> Response:
         """Answer a completion or a chat, at once or as a stream."""
@@ -48,29 +48,18 @@ class Calls:
         prompts = [self.ids(prompt) for prompt in wish.prompts]
         call = Call(self, request, wish)
         if wish.read_only:
-            results = [await asyncio.wrap_future(self._read(ids, wish)) for ids in prompts]
-            return call.done(answer(head, wish, results, prompts, self.lm.tokenizer), results)
+            reads = [self.service.call(read_prompt, ids, wish.prompt_logprobs) for ids in prompts]
+            results = [await asyncio.wrap_future(read) for read in reads]
+            return call.done(answer(head, wish, results, prompts, self.reader.tokenizer), results)
         if wish.stream:
             return await call.stream(head, prompts)
         results = await call.wait(call.begin(None))
-        return call.done(answer(head, wish, results, prompts, self.lm.tokenizer), results)
+        return call.done(answer(head, wish, results, prompts, self.reader.tokenizer), results)
 
     def ids(self, prompt: Any) -> list[int]:
         """The tokens that a prompt is read as; of an empty one the model's begin token."""
-        begin = self.lm.tokenizer.begin_id
-        return self.lm.encode(prompt) or ([] if begin is None else [begin])
-
-    def _read(self, ids: Sequence[int], wish: Wish) -> Any:
-        """Nothing is drawn: the prompt alone."""
-
-        def act(lm: LM) -> Result:
-            options = {"prompt_logprobs": wish.prompt_logprobs} if wish.prompt_logprobs is not None else {}
-            with lm.prefill(ids, seed=0, **options) as handle:
-                best = Candidate("", None, 0, "length", None, ())
-                known = tuple(handle.branch.prompt_logprobs)
-                return Result(best, (best,), (), (), replace(handle.ledger), "sample", 0, known)
-
-        return self.service.call(act)
+        begin = self.reader.tokenizer.begin_id
+        return self.reader.encode(prompt) or ([] if begin is None else [begin])
 
 
 class Call:
@@ -166,7 +155,7 @@ class Call:
             gone.cancel()
             self._failed(error)
             raise
-        stream = Stream(head, self.wish, queue, tickets, prompts, self.calls.lm.tokenizer, gone)
+        stream = Stream(head, self.wish, queue, tickets, prompts, self.calls.reader.tokenizer, gone)
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         body = self._pieces(stream, first, gone)
         return StreamingResponse(body, media_type="text/event-stream; charset=utf-8", headers=headers)
@@ -196,8 +185,25 @@ class Call:
         self.calls.metrics.disconnected()
 
     def _failed(self, error: BaseException) -> None:
-        """Count what was spent before it went wrong, and write it down."""
-        spent = [ticket.session.ledger for ticket in self.tickets if ticket.session is not None]
+        """Count what was spent before it went wrong, and write it down, once all has ended."""
+        loop, left = asyncio.get_running_loop(), {id(ticket) for ticket in self.tickets}
+
+        def ended(ticket: Ticket) -> None:
+            left.discard(id(ticket))
+            if not left:
+                self._spent(error)
+
+        def heard(ticket: Ticket) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and with it the books
+                loop.call_soon_threadsafe(ended, ticket)
+
+        for ticket in self.tickets:
+            ticket.future.add_done_callback(lambda _, ticket=ticket: heard(ticket))  # type: ignore[misc]
+        if not self.tickets:
+            self._spent(error)
+
+    def _spent(self, error: BaseException) -> None:
+        spent = [ticket.ledger for ticket in self.tickets if ticket.ledger is not None]
         for ledger in spent:
             self.calls.metrics.result(self.wish.name, ledger)
         told = refused(error)
@@ -209,7 +215,7 @@ class Call:
         noted["prompt_tokens"] = sum(ledger.prompt_tokens for ledger in ledgers)
         noted["generated_tokens"] = sum(ledger.generated_tokens for ledger in ledgers)
         if self.calls.settings.log_prompts:
-            noted["prompt"] = [self.calls.lm.tokenizer.decode(self.calls.ids(p)) for p in self.wish.prompts]
+            noted["prompt"] = [self.calls.reader.tokenizer.decode(self.calls.ids(p)) for p in self.wish.prompts]
             noted["text"] = [result.text for result in results]
         for ledger in ledgers:
             self.calls.metrics.result(self.wish.name, ledger)
@@ -233,6 +239,15 @@ class Call:
             "ledger": ledger_of(total), "key": logdb.key_id(state.key) if state.key else None,
         }  # fmt: skip
         logdb.write(record)
+
+
+def read_prompt(lm: LM, ids: Sequence[int], logprobs: int | None) -> Result:
+    """On the engine's thread: nothing is drawn, a prompt is read alone."""
+    options = {"prompt_logprobs": logprobs} if logprobs is not None else {}
+    with lm.prefill(ids, seed=0, **options) as handle:
+        best = Candidate("", None, 0, "length", None, ())
+        known = tuple(handle.branch.prompt_logprobs)
+        return Result(best, (best,), (), (), replace(handle.ledger), "sample", 0, known)
 
 
 class Outbox:

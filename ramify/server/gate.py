@@ -119,7 +119,8 @@ class Gate:
             if _depth(text) > depth:
                 raise Refused(400, f"the JSON is nested deeper than {depth}", code="too_deep")
             value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-            json.dumps(value, ensure_ascii=False).encode()  # an escape may spell half a character, which is no text
+            if "\\u" in text:
+                json.dumps(value, ensure_ascii=False).encode()  # an escape may spell half a character: that is no text
         except (ValueError, RecursionError) as error:
             raise Refused(400, f"the body is no valid JSON: {error}", code="invalid_json") from None
 

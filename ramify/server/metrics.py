@@ -93,6 +93,13 @@ class Metrics:
         """Ask `status` at every scrape for what runs, waits and is held."""
         self.registry.register(_Status(status, self._model))
 
+    def engine(self, pid: int | None, threads: int | None) -> None:
+        """Tell of the engine's process, where it has one of its own, and of the cores that it computes on."""
+        if pid is not None:
+            prometheus.ProcessCollector(namespace="ramify_engine", pid=lambda: pid, registry=self.registry)
+        if threads is not None:
+            self._gauge("ramify_engine_threads", "Cores that the engine computes on.").set(threads)
+
     def watch_lost(self, lost: Callable[[], int]) -> None:
         """Ask `lost` at every scrape how many calls the log database could not take (`LogDb.lost`)."""
         self.registry.register(_Lost(lost))

@@ -14,9 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from ramify.api import LM, Service, Speculate, Tokenizer, load
+from ramify.api import LM, ServiceProcess, Serving, Speculate, Tokenizer, compute_on, load
 from ramify.api.sources import folder_of
-from ramify.core.errors import BadInput, BooksUnbalanced, UnknownName
+from ramify.core.errors import BadInput, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
 from ramify.server.app import create_app
@@ -31,7 +31,7 @@ log = logging.getLogger("ramify.server")
 class Server(uvicorn.Server):
     """Uvicorn that, asked to stop, lets the engine end what runs while it waits for the answers to be sent."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, service: Serving, grace: float) -> None:
         super().__init__(config)
         self.service, self.grace = service, grace
 
@@ -40,7 +40,12 @@ class Server(uvicorn.Server):
         ending = asyncio.create_task(asyncio.to_thread(self.service.close, self.grace))
         await super().shutdown(sockets)
         await ending
-        _audit(self.service.lm)  # now: uvicorn raises the signal again, and that ends the process
+        kept = self.service.audit()  # now: uvicorn raises the signal again, and that ends the process
+        log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop: somebody asked to, or the engine has ended."""
+        return await super().on_tick(counter) or not self.service.alive
 
 
 def serve(
@@ -59,6 +64,7 @@ def serve(
     log_db: Path | None = None,
     log_prompts: bool = False,
     grace: float = 30.0,
+    threads: int | None = None,
     say: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> None:
@@ -68,10 +74,11 @@ def serve(
         name: what clients call the model; else the last part of `model`.
         known: models that requests may name, beside the built-in ones. rewards: the same, offered as rewards.
         limits: caps to change, as "max_n=64".
+        threads: cores that the engine computes on; None tries whether to leave one to those who answer (`compute_on`).
         options: of `ramify.load`.
         say: is told what happens before the log begins.
     """
-    _checked(host, port, api_keys, grace)
+    _checked(host, port, api_keys, grace, threads)
     settings = Settings(
         model=name or (model if model.startswith("builtin") else Path(model).name),
         limits=limits_of(limits),
@@ -86,23 +93,30 @@ def serve(
     )
     logs.setup(log_format, log_level, prompts=log_prompts)
     say(f"loading {model}")
-    loading = partial(load, model, speculate=speculate, known={**(known or {}), **(rewards or {})}, **options)
-    with Service(loading, max_waiting=settings.limits.max_waiting) as service:
+    options |= {"speculate": speculate, "known": {**(known or {}), **(rewards or {})}, "preallocate": True}
+    loading = partial(load, model, **options)
+    logging_there = partial(logs.setup, log_format, log_level, prompts=log_prompts)
+    with ServiceProcess(loading, max_waiting=settings.limits.max_waiting, prepare=logging_there) as service:
         say("warming up (kernels are compiled once a machine)")
-        settings = service.call(lambda lm: _warmed_up(lm, settings)).result()
+        settings = service.call(_warmed_up, settings, threads).result()
+        log.info("engine ready", extra={"fields": {"process": service.pid, "threads": settings.threads}})
+        gc.collect()
+        gc.freeze()
         asyncio.run(_run(service, settings, host, port, say))
 
 
-def _warmed_up(lm: LM, settings: Settings) -> Settings:
-    """Every reward loaded, every kernel compiled; and what a search is scored by that names no reward."""
+def _warmed_up(lm: LM, settings: Settings, threads: int | None) -> Settings:
+    """Every reward loaded, every kernel compiled; what a search is scored by that names no reward, and on how many
+    threads the engine computes."""
     for reward in settings.rewards:
         lm.reward(reward)
     usual = _usual_reward(lm, settings)
     lm.search([lm.tokenizer.begin_id or 0], "best-of-n", n=2, reward=usual, max_tokens=3, ignore_eos=True)
+    threads = compute_on(lm, threads)
     lm.forget_prefixes()
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again would hold up every stream for a tenth of a second
-    return replace(settings, reward=usual)
+    return replace(settings, reward=usual, threads=threads)
 
 
 def _usual_reward(lm: LM, settings: Settings) -> str:
@@ -111,7 +125,7 @@ def _usual_reward(lm: LM, settings: Settings) -> str:
     return settings.rewards[0] if settings.rewards else "builtin-prm" if fits else "logprob"
 
 
-async def _run(service: Service, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+async def _run(service: Serving, settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
     logdb = LogDb(settings.log_db) if settings.log_db is not None else None
     app = create_app(service, settings, logdb=logdb)
     config = uvicorn.Config(
@@ -122,21 +136,6 @@ async def _run(service: Service, settings: Settings, host: str, port: int, say: 
     if host not in HOME and not settings.api_keys:
         print("warning: everybody who reaches this host may use it; set --api-key", file=sys.stderr)
     await Server(config, service, settings.grace).serve()
-
-
-def _audit(lm: LM) -> None:
-    """Once nobody is served: the books balance, and without the prefix tree nobody holds a page.
-
-    Raises:
-        BooksUnbalanced: they do not.
-    """
-    lm.check()
-    pools = [model.book.pool for model in lm.engine.models]
-    kept = sum(pool.num_pages - pool.num_free for pool in pools)
-    lm.forget_prefixes()
-    if left := sum(pool.num_pages - pool.num_free for pool in pools):
-        raise BooksUnbalanced(f"{left} pages are held for nobody")
-    log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
 
 
 def limits_of(wishes: Sequence[str]) -> Limits:
@@ -170,11 +169,13 @@ def dashboard() -> str:
     return files("ramify.server").joinpath("grafana.json").read_text(encoding="utf-8")
 
 
-def _checked(host: str, port: int, keys: Sequence[str], grace: float) -> None:
+def _checked(host: str, port: int, keys: Sequence[str], grace: float, threads: int | None) -> None:
     if not host:
         raise BadInput("host", "an address is expected; 127.0.0.1 is this machine alone")
     whole("port", port, 0, 65_535)
     finite("grace", grace, 0.0, 86_400.0)
+    if threads is not None:
+        whole("threads", threads, 1, 4096)
     for key in keys:
         if not key.isascii() or not key.isprintable() or not key.strip() or " " in key:
             raise BadInput("api_key", "printable ASCII without spaces is expected")

@@ -41,6 +41,7 @@ class Settings:
         reward: what searches named in a model's suffix are scored by.
         rewards: names that are offered beside the built-in ones.
         local: it listens to this machine alone; then pages of other names are kept out (DNS rebinding).
+        threads: cores that the engine computes on, where it says so.
         grace: seconds that running requests have to end when the server stops.
         log_prompts: write prompts and texts to the log.
     """
@@ -55,6 +56,7 @@ class Settings:
     log_db: Path | None = None
     log_prompts: bool = False
     local: bool = False
+    threads: int | None = None
     grace: float = 30.0
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from ramify.api import LM
+from ramify.api import Reader
 from ramify.core.errors import BadInput, UnknownName
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup
@@ -54,20 +54,20 @@ class Wish:
         return self.method if isinstance(self.method, str) else self.method.name
 
 
-def of_completion(request: CompletionRequest, settings: Settings, lm: LM) -> Wish:
+def of_completion(request: CompletionRequest, settings: Settings, reader: Reader) -> Wish:
     """What POST /v1/completions asks for."""
     limits = settings.limits
-    prompts = _prompts(request.prompt, limits, lm.tokenizer.vocab_size)
+    prompts = _prompts(request.prompt, limits, reader.tokenizer.vocab_size)
     search = searched(request, settings)
     if search is None and request.best_of is not None and request.best_of > (request.n or 1):
         _most("best_of", request.best_of, limits.max_n)
         search = SearchWish(method="best-of-n", reward="logprob", n=request.best_of)  # type: ignore[call-arg]
-        shared = _shared(request, settings, lm, search, choices=request.n or 1)
+        shared = _shared(request, settings, reader, search, choices=request.n or 1)
         shared["search"] = None
     else:
         if request.best_of is not None and request.best_of < (request.n or 1):
             raise bad("best_of", f"{request.best_of} texts are too few to answer with n={request.n}")
-        shared = _shared(request, settings, lm, search)
+        shared = _shared(request, settings, reader, search)
     _most("n", len(prompts) * (request.best_of or request.n or 1), limits.max_choices, "texts of all prompts")
     tokens = LEGACY_TOKENS if request.max_tokens is None else request.max_tokens
     _most("max_tokens", tokens, limits.max_tokens)
@@ -85,7 +85,7 @@ def of_completion(request: CompletionRequest, settings: Settings, lm: LM) -> Wis
     return Wish(prompts=prompts, options=options, **asked, **shared)
 
 
-def of_chat(request: ChatRequest, settings: Settings, lm: LM) -> Wish:
+def of_chat(request: ChatRequest, settings: Settings, reader: Reader) -> Wish:
     """What POST /v1/chat/completions asks for."""
     limits = settings.limits
     if request.top_logprobs is not None and not request.logprobs:
@@ -100,24 +100,24 @@ def of_chat(request: ChatRequest, settings: Settings, lm: LM) -> Wish:
     _most("top_logprobs", request.top_logprobs, limits.max_logprobs)
     _refuse_in_stream(request, "prompt_logprobs", request.prompt_logprobs)
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
-    shared = _shared(request, settings, lm, searched(request, settings))
+    shared = _shared(request, settings, reader, searched(request, settings))
     tokens = limits.max_tokens if tokens is None else tokens
     options = shared.pop("options") | _of_tokens(tokens, logprobs, request.prompt_logprobs)
-    ids = chat_ids(request.messages, request, limits, lm)
+    ids = chat_ids(request.messages, request, limits, reader)
     return Wish(
         prompts=[ids], options=options, chat=True, logprobs=logprobs, prompt_logprobs=request.prompt_logprobs, **shared
     )
 
 
-def chat_ids(messages: Sequence[Message], request: Any, limits: Limits, lm: LM) -> list[int]:
+def chat_ids(messages: Sequence[Message], request: Any, limits: Limits, reader: Reader) -> list[int]:
     """The tokens of a chat, by the model's own template."""
     _most("messages", len(messages), limits.max_messages)
     variables = request.chat_template_kwargs or {}
     for name in variables:
         if name in TEMPLATE_FIELDS:
             raise bad("chat_template_kwargs", f"{name!r} is a field of the request itself")
-    return lm.chat.encode(
-        lm.tokenizer,
+    return reader.chat.encode(
+        reader.tokenizer,
         [plain(message) for message in messages],
         add_generation_prompt=request.add_generation_prompt,
         continue_final_message=bool(request.continue_final_message),
@@ -155,14 +155,14 @@ def searched(request: Wanted, settings: Settings) -> SearchWish | None:
 
 
 def _shared(
-    request: Wanted, settings: Settings, lm: LM, search: SearchWish | None, *, choices: int | None = None
+    request: Wanted, settings: Settings, reader: Reader, search: SearchWish | None, *, choices: int | None = None
 ) -> dict[str, Any]:
     limits, n = settings.limits, request.n or 1
     _most("n", n, limits.max_n)
     options: dict[str, Any] = {k: v for k in SAMPLING if (v := getattr(request, k)) is not None}
     if request.top_k is not None:
         options["top_k"] = max(0, request.top_k)
-    options |= _stops(request, limits) | _bias(request, limits, lm.tokenizer.vocab_size)
+    options |= _stops(request, limits) | _bias(request, limits, reader.tokenizer.vocab_size)
     if request.speculate is not None:
         options["speculate"] = request.speculate
     if request.stream_options is not None and not request.stream:

@@ -1,8 +1,20 @@
 """The exception tree: messages name the field, the amount and the remedy."""
 
+import pickle
+
 import pytest
 
-from ramify.core.errors import BadInput, Incompatible, OutOfPages, RamifyError, UnknownName
+from ramify.core.errors import (
+    BadInput,
+    BrokenNumbers,
+    Cancelled,
+    Incompatible,
+    OutOfPages,
+    Overloaded,
+    RamifyError,
+    RemoteError,
+    UnknownName,
+)
 
 
 @pytest.mark.parametrize("error", [BadInput("n", "x"), UnknownName("n", "x", ["y"]), Incompatible("a", "b", "c.")])
@@ -36,3 +48,15 @@ def test_incompatible_names_the_pair() -> None:
     error = Incompatible("reward 'a'", "target 'b'", "Use one tokenizer.")
     assert error.pair == ("reward 'a'", "target 'b'")
     assert str(error) == "reward 'a' with target 'b': these do not compose. Use one tokenizer."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadInput("n", "x"), UnknownName("n", "x", ["y"]), Incompatible("a", "b", "c."), OutOfPages(12, 3, 64),
+        BrokenNumbers(), Cancelled(), Overloaded("later"), RemoteError("no", 503),
+    ],
+)  # fmt: skip
+def test_errors_travel_between_processes(error: RamifyError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)

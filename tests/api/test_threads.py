@@ -1,0 +1,49 @@
+"""How many cores an engine computes on while somebody else answers."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import ramify
+from ramify.api import LM, compute_on, threads
+from ramify.core.errors import BadInput
+
+
+@pytest.fixture
+def lm() -> Iterator[LM]:
+    before = torch.get_num_threads()
+    with ramify.load("builtin", kv_gib=0.02) as lm:
+        yield lm
+        lm.check()
+        assert not lm.engine.branches
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("every", "one_less", "chosen"),
+    [(0.005, 0.0065, 2), (0.005, 0.0095, 3), (0.05, 0.051, 3)],
+    ids=["little is lost", "much is lost", "steps are long: not tried at length"],
+)
+def test_a_core_is_left_to_others_where_that_costs_little(
+    every: float, one_less: float, chosen: int, lm: LM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.set_num_threads(3)
+    monkeypatch.setattr(threads.ChunkSteps, "take", lambda self: every if torch.get_num_threads() == 3 else one_less)
+    assert compute_on(lm) == chosen == torch.get_num_threads()
+
+
+def test_steps_read_whole_chunks_beside_streams_and_leave_nothing(lm: LM) -> None:
+    driver_steps = 2 * threads.LONGEST
+    with threads.ChunkSteps(lm, 3) as steps:
+        assert len(lm.engine.branches) == 3
+        assert all(steps.take() > 0 for _ in range(driver_steps))
+        assert len(lm.engine.branches) in (3, 4)
+    assert not lm.engine.branches
+    assert compute_on(lm) in (torch.get_num_threads(), 1)
+
+
+def test_a_number_that_is_given_is_taken(lm: LM) -> None:
+    assert compute_on(lm, 1) == torch.get_num_threads() == 1
+    with pytest.raises(BadInput, match="threads"):
+        compute_on(lm, 0)
