@@ -142,6 +142,11 @@ class ServiceProcess:
         return not self._closed.done() and self._thread.is_alive()
 
     @property
+    def lost(self) -> bool:
+        """Whether the process has ended though nobody closed it."""
+        return not self.alive and not self._closing
+
+    @property
     def pid(self) -> int | None:
         """The number of the engine's process."""
         return self._process.pid

@@ -64,6 +64,10 @@ class Serving(Protocol):
         """Whether it runs."""
 
     @property
+    def lost(self) -> bool:
+        """Whether it has ended though nobody closed it."""
+
+    @property
     def pid(self) -> int | None:
         """The number of the engine's process; None if that is this one."""
 
@@ -188,6 +192,11 @@ class Service:
     def alive(self) -> bool:
         """Whether the engine's thread runs."""
         return self._thread.is_alive() and not self._stop
+
+    @property
+    def lost(self) -> bool:
+        """Whether the engine's thread has ended though nobody closed it."""
+        return not self._thread.is_alive() and not self._closing
 
     @property
     def pid(self) -> None:

@@ -96,7 +96,7 @@ class Metrics:
     def engine(self, pid: int | None, threads: int | None) -> None:
         """Tell of the engine's process, where it has one of its own, and of the cores that it computes on."""
         if pid is not None:
-            prometheus.ProcessCollector(namespace="ramify_engine", pid=lambda: pid, registry=self.registry)
+            prometheus.ProcessCollector(namespace="engine", pid=lambda: pid, registry=self.registry)
         if threads is not None:
             self._gauge("ramify_engine_threads", "Cores that the engine computes on.").set(threads)
 

@@ -16,7 +16,7 @@ import uvicorn
 
 from ramify.api import LM, ServiceProcess, Serving, Speculate, Tokenizer, compute_on, load
 from ramify.api.sources import folder_of
-from ramify.core.errors import BadInput, UnknownName
+from ramify.core.errors import BadInput, RamifyError, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
 from ramify.server.app import create_app
@@ -33,19 +33,23 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, service: Serving, grace: float) -> None:
         super().__init__(config)
-        self.service, self.grace = service, grace
+        self.service, self.grace, self.lost = service, grace, False
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Nothing new is taken; what runs has `grace` seconds, then it ends with an error of its own."""
+        self.lost = self.service.lost
         ending = asyncio.create_task(asyncio.to_thread(self.service.close, self.grace))
         await super().shutdown(sockets)
         await ending
+        if self.lost:
+            log.critical("the engine has ended, and nobody asked it to")
+            return
         kept = self.service.audit()  # now: uvicorn raises the signal again, and that ends the process
         log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop: somebody asked to, or the engine has ended."""
-        return await super().on_tick(counter) or not self.service.alive
+        """Whether to stop: somebody asked to, or the engine is lost."""
+        return await super().on_tick(counter) or self.service.lost
 
 
 def serve(
@@ -135,7 +139,10 @@ async def _run(service: Serving, settings: Settings, host: str, port: int, say: 
     say(f"serving {settings.model} on http://{f'[{host}]' if ':' in host else host}:{port}")
     if host not in HOME and not settings.api_keys:
         print("warning: everybody who reaches this host may use it; set --api-key", file=sys.stderr)
-    await Server(config, service, settings.grace).serve()
+    server = Server(config, service, settings.grace)
+    await server.serve()
+    if server.lost:
+        raise RamifyError("the engine's process has ended, perhaps for want of memory (dmesg says so); start it again")
 
 
 def limits_of(wishes: Sequence[str]) -> Limits:

@@ -1,6 +1,7 @@
 """The dashboard: Grafana can read it, and every series and label that it asks for is one that a server has."""
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ def labels() -> dict[str, set[str]]:
     pages = {"target": (3, 1, 9)}
     metrics.watch_status(lambda: SimpleNamespace(running=1, waiting=0, pages=pages))
     metrics.watch_lost(lambda: 0)
+    metrics.engine(os.getpid(), 1)
     metrics.request("/v1/completions", "POST", 200, 0.1)
     metrics.first_token(0.1, "search")
     drafts = DraftAccount(rounds=1, drafted=2, accepted=1, tried=[1, 1], accepted_at=[1, 0])
