@@ -32,7 +32,7 @@ class Driver:
         extract: reads a final answer off a text, for searches that want answers.
         most_branches: a search waits while so many branches are alive, unless nobody else runs.
         chunk: most rows of prompts, and of texts to be scored, that a model reads in a round in which a search that is
-            watched draws: the smaller, the more evenly its tokens come. None: a fifth of the engine's row_budget.
+            watched draws: the smaller, the more evenly its tokens come. None: a quarter of the engine's row_budget.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Driver:
         chunk: int | None = None,
     ) -> None:
         self.engine, self.most_branches = engine, most_branches
-        self.chunk = max(1, engine.row_budget // 5) if chunk is None else whole("chunk", chunk, 1, 1 << 20)
+        self.chunk = max(1, engine.row_budget // 4) if chunk is None else whole("chunk", chunk, 1, 1 << 20)
         self._ended = 0  # searches of this run that are over
         self._watching = dict[Session, Watching]()
         self._running: list[Session] = []
