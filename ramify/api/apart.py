@@ -7,6 +7,7 @@ It is asked as `Service` is. Requests go through a pipe one by one, what happens
 handed in (options, functions of `call`) and what they return is pickled, so functions are those of a module.
 """
 
+import ctypes
 import multiprocessing
 import os
 import pickle
@@ -34,6 +35,7 @@ from ramify.core.protocols import Method
 T = TypeVar("T")
 LOOKED = 0.25  # seconds between two counts of the pages while the engine is busy
 ENDING = 60.0  # seconds that the process has to end beyond what it was given
+TRIMMED = 20.0  # seconds after which free memory is given back again: what one rush took, the next finds elsewhere
 NICE = 5  # the engine takes what it can get; who answers needs little, but at once
 DIED = "the engine's process has ended; start the server again"
 
@@ -253,6 +255,7 @@ class _Host:
         self._said = deque[tuple[Any, ...]]()
         self._sending, self._received, self._looked, self._pages = threading.Lock(), 0, 0.0, service.status().pages
         self._last: Standing | None = None
+        self._trim, self._trimmed = _trimming(), monotonic()
         service.on_round(self._round)
 
     def serve(self) -> None:
@@ -314,6 +317,9 @@ class _Host:
         if not busy or now - self._looked > LOOKED:
             self._looked, self._pages = now, self._service.status().pages
         self._send()
+        if now - self._trimmed > TRIMMED:
+            self._trimmed = now
+            self._trim(0)
 
     def _send(self) -> None:
         with self._sending, suppress(OSError):  # nobody is there any more: `serve` ends
@@ -344,6 +350,15 @@ def _live(
         return
     pipe.send((service.lm.folder, service.reader.context, service.status()))
     _Host(pipe, service).serve()
+
+
+def _trimming() -> Callable[[int], Any]:
+    """glibc's `malloc_trim`, a few milliseconds; nothing where there is none."""
+    try:
+        trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return lambda pad: 0
+    return trim
 
 
 def _pickled(what: Any) -> bytes:
