@@ -226,6 +226,10 @@ class Service:
             self._inbox.put(self._end)
             self._thread.join(timeout=60)
 
+    def wait(self) -> None:
+        """Until the engine's thread has ended."""
+        self._thread.join()
+
     def audit(self) -> int:
         """Once it is closed: the pages that only prefixes were kept in; they are forgotten.
 

@@ -126,8 +126,8 @@ class Call:
         here, outbox = get_ident(), self.calls.outbox
 
         def put(item: Item) -> None:
-            if get_ident() == here:  # it was over before anybody asked
-                queue.put_nowait(item)
+            if get_ident() == here:  # it was over before anybody asked; what it said before that is on its way already
+                loop.call_soon(queue.put_nowait, item)
             else:
                 outbox.put(loop, queue, item)
 

@@ -16,7 +16,7 @@ import uvicorn
 
 from ramify.api import LM, ServiceProcess, Serving, Speculate, Tokenizer, compute_on, load
 from ramify.api.sources import folder_of
-from ramify.core.errors import BadInput, RamifyError, UnknownName
+from ramify.core.errors import BadInput, Closing, RamifyError, UnknownName
 from ramify.core.strict import finite, whole
 from ramify.server import logs
 from ramify.server.app import create_app
@@ -37,15 +37,16 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Nothing new is taken; what runs has `grace` seconds, then it ends with an error of its own."""
-        self.lost = self.service.lost
         ending = asyncio.create_task(asyncio.to_thread(self.service.close, self.grace))
         await super().shutdown(sockets)
         await ending
-        if self.lost:
+        try:
+            kept = self.service.audit()  # now: uvicorn raises the signal again, and that ends the process
+        except Closing:
+            self.lost = True
             log.critical("the engine has ended, and nobody asked it to")
-            return
-        kept = self.service.audit()  # now: uvicorn raises the signal again, and that ends the process
-        log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
+        else:
+            log.info("books balanced, pools empty", extra={"fields": {"prefix_pages": kept}})
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to stop: somebody asked to, or the engine is lost."""

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +106,54 @@ def test_functions_run_on_the_engines_thread(apart: ServiceProcess) -> None:
     assert apart.pid not in (None, os.getpid())
 
 
+class Stubborn(Exception):
+    """One that pickles, and cannot be read."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__("sum is off")
+
+
+def _stubborn(lm: LM) -> None:
+    raise Stubborn(1, 2)
+
+
+def _unsendable(lm: LM) -> Any:
+    return threading.Lock()
+
+
+class Unreadable:
+    """What cannot be read where it arrives."""
+
+    def __reduce__(self) -> Any:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise ValueError("not here")
+
+
+def test_what_cannot_go_through_the_pipe_fails_alone(apart: ServiceProcess) -> None:
+    with pytest.raises(RuntimeError, match="sum is off"):
+        apart.call(_stubborn).result(60)
+    with pytest.raises(RuntimeError, match="cannot be sent"):
+        apart.call(_unsendable).result(60)
+    with pytest.raises(BadInput, match="not here"):
+        apart.call(_threads, Unreadable()).result(60)
+    with pytest.raises(BadInput, match="not here"):
+        apart.submit(PROMPT, "sample", n=Unreadable()).future.result(60)
+    assert apart.call(_threads, "still there").result(60)[0] == "still there"
+
+
+def test_whoever_fails_to_watch_a_search_ends_it(apart: ServiceProcess) -> None:
+    def watch(event: Event) -> None:
+        raise OSError("my disk is full")
+
+    ticket = apart.submit(PROMPT, "sample", n=1, max_tokens=400, ignore_eos=True, watch=watch)
+    with pytest.raises(OSError, match="my disk is full"):
+        ticket.future.result(60)
+    wait_for(lambda: idle(apart))
+
+
 def test_who_cancels_frees_everything(apart: ServiceProcess) -> None:
     seen = threading.Event()
     ticket = apart.submit(
@@ -157,6 +208,29 @@ def test_nobody_waits_for_a_process_that_died() -> None:
                 ask()
     with pytest.raises(Closing):
         service.audit()
+
+
+def _ending(lm: LM) -> None:
+    raise SystemExit
+
+
+def test_a_process_whose_engine_died_dies() -> None:
+    with ServiceProcess(LOADING) as service:
+        with pytest.raises(Closing, match="process has ended"):
+            service.call(_ending).result(60)
+        wait_for(lambda: service.lost)
+
+
+def test_a_script_that_forgets_to_close_ends_all_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "forgetful.py"
+    script.write_text(
+        "from functools import partial\nimport ramify\nfrom ramify.api import ServiceProcess\n"
+        "if __name__ == '__main__':\n"
+        "    service = ServiceProcess(partial(ramify.load, 'builtin', kv_gib=0.02))\n"
+        "    print(service.pid, flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True)
+    assert not Path(f"/proc/{int(done.stdout)}").exists()
 
 
 def test_closing_gives_what_runs_its_time_and_then_ends_it() -> None:
