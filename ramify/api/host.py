@@ -23,6 +23,7 @@ from ramify.core.events import Event
 
 LOOKED = 0.25  # seconds between two counts of the pages while the engine is busy
 TRIMMED = 20.0  # seconds after which free memory is given back again: what one rush took, the next finds elsewhere
+PRIMITIVES = "128"  # products that oneDNN keeps compiled (1024 if not said): one a number of rows, 30 to 130 KB each
 NICE = 5  # the engine takes what it can get; who answers needs little, but at once
 
 
@@ -43,6 +44,7 @@ def live(
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(NICE)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)  # read when the first one is made
     if prepare is not None:
         prepare()
     try:
