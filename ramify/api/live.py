@@ -293,10 +293,14 @@ class Service:
                 block = False
 
     def _begin(self, ticket: Ticket, prompt: Text, watch: Watch | None, options: dict[str, Any]) -> None:
-        with self._lock:
-            self._pending -= 1
-        if not ticket.future.set_running_or_notify_cancel():
-            return
+        try:
+            if ticket.future.set_running_or_notify_cancel():
+                self._queue(ticket, prompt, watch, options)
+        finally:  # not before it is queued: who closes the service waits for what is pending, or under way
+            with self._lock:
+                self._pending -= 1
+
+    def _queue(self, ticket: Ticket, prompt: Text, watch: Watch | None, options: dict[str, Any]) -> None:
         try:
             queued = self.lm.submit(self._driver, [prompt], ticket.method, seed=ticket.seed, watch=watch, **options)
         except Exception as error:
