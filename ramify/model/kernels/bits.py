@@ -13,6 +13,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 cgutils: Any = untyped_cgutils
+LINE = 64  # bytes
 I8, I32, F32 = ir.IntType(8), ir.IntType(32), ir.FloatType()
 
 
@@ -62,6 +63,21 @@ def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float32(types.float32, types.float32, types.float32), generate
 
 
+def _greater(typing: Any, a: Any, b: Any) -> Any:
+    """The greater of two fp32; `b` where one is no number. One instruction, as `max` is not."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return types.float32(types.float32, types.float32), generate
+
+
+def _per_line(typing: Any, array: Any) -> Any:
+    """Elements of the array in a cache line, known to the compiler."""
+    count = ir.Constant(ir.IntType(64), LINE // (array.dtype.bitwidth // 8))
+    return types.int64(array), lambda context, builder, signature, args: count
+
+
 def _prefetch(typing: Any, array: Any, row: Any, column: Any) -> Any:
     """Ask for the cache line that holds array[row, column]; it must lie inside the array."""
 
@@ -81,4 +97,6 @@ widen: Any = intrinsic(_widen)
 narrow: Any = intrinsic(_narrow)
 scaled: Any = intrinsic(_scaled)
 fma: Any = intrinsic(_fma)
+greater: Any = intrinsic(_greater)
+per_line: Any = intrinsic(_per_line)
 prefetch: Any = intrinsic(_prefetch)

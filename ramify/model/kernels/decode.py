@@ -1,25 +1,26 @@
 """Attention of single rows over pages: every row and key-value head is a task of its own.
 
-    R rows, r rows asked for, H heads, K key-value heads, G = H / K, d head_dim, N slots, s slots of one page
+    R rows, r rows asked for, H heads, K key-value heads, G = H / K, d head_dim, N slots, j keys of one block
     P pages of all tables, S spans
 
-Keys are visited page by page in order of position under a running maximum (Milakov and Gimelshein, arXiv:1805.02867).
-What a row gets depends on its own query, keys and carried state only. A row of a token tree finds its last keys (its
-tail: the path from the tree's root to itself) in slots of their own; they are first laid out as their pages would be,
-so that it gets, bit for bit, what the same text gets as a chain.
+Keys are visited in blocks in order of position under a running maximum (Milakov and Gimelshein, arXiv:1805.02867).
+What a row gets depends on its own query, keys and carried state only, not on where they lie: a row of a token tree
+finds its last keys (its tail: the path from the tree's root to itself) in slots of their own, and gets, bit for bit,
+what the same text gets as a chain.
 """
+
+from typing import Any
 
 import numba
 import numpy as np
 
-from ramify.model.kernels.bits import fma, prefetch, widen
+from ramify.model.kernels.bits import fma, greater, per_line, prefetch, widen
 from ramify.model.kernels.elementary import LOWEST, exp, tanh
 from ramify.model.kernels.jit import Array, kernel
 
 Index = int | np.int64
 
-AHEAD = 2  # pages fetched before they are needed: without that, memory is idle while a page is worked on
-LINE = 32  # elements between two fetches, a cache line of bf16
+BLOCK = 32  # keys; while the keys of one are read, its values are fetched, and with the values the next one's keys
 
 
 @kernel(parallel=True)
@@ -70,8 +71,8 @@ def attend_row(
     pages: Array,
     tail: Array,
     page_size: int,
-    first: int,
-    last: int,
+    first: Index,
+    last: Index,
     scale: np.float32,
     cap: np.float32,
     out_Gd: Array,
@@ -81,10 +82,6 @@ def attend_row(
     group, width = q_Gd.shape
     scaled_Gd = np.empty((group, width), np.float32)
     top_G, mass_G = np.empty(group, np.float32), np.empty(group, np.float32)
-    score = np.empty(page_size, np.float32)
-    start = last + 1 - len(tail)  # positions from here on are the tail's
-    spare = page_size if len(tail) > 0 else 0
-    k_sd, v_sd = np.empty((spare, width), k_KNd.dtype), np.empty((spare, width), v_KNd.dtype)
     for g in range(group):
         carried = lse_G[g] > LOWEST
         top_G[g] = lse_G[g] if carried else LOWEST
@@ -93,27 +90,21 @@ def attend_row(
             scaled_Gd[g, i] = widen(q_Gd[g, i]) * scale
             if not carried:
                 out_Gd[g, i] = np.float32(0.0)
-    first_page, last_page = first // page_size, last // page_size
-    for page in range(first_page, last_page + 1):
-        begin = max(first - page * page_size, 0)
-        count = min(last + 1 - page * page_size, page_size) - begin
-        slot = np.int64(pages[page]) * page_size + begin
-        soon, its_head = page + AHEAD, head
-        if soon > last_page:  # the next task is this row's next head
-            soon, its_head = min(first_page + soon - last_page - 1, last_page), min(head + 1, len(k_KNd) - 1)
-        later, k_later, v_later = np.int64(pages[soon]) * page_size, k_KNd[its_head], v_KNd[its_head]
-        k_Nd, v_Nd = k_KNd[head], v_KNd[head]
-        at = page * page_size + begin
-        if at + count > start:
-            for j in range(count):
-                source = slot + j if at + j < start else np.int64(tail[at + j - start])
-                k_sd[j], v_sd[j] = k_KNd[head, source], v_KNd[head, source]
-            k_Nd, v_Nd, slot = k_sd, v_sd, np.int64(0)
+    score_Gj = np.empty((group, BLOCK), np.float32)
+    slot_j, later_j = np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64)
+    count = _slots(pages, tail, page_size, first, last, slot_j)
+    while count > 0:
+        first += count
+        later, its_head = _slots(pages, tail, page_size, first, last, later_j), head
+        if later == 0:  # the next task is this row's next head
+            later, its_head = count, min(head + 1, len(k_KNd) - 1)
+            later_j[:] = slot_j
+        _scores(scaled_Gd, k_KNd[head], slot_j, count, v_KNd[head], score_Gj)
         for g in range(group):
-            top = _scores(scaled_Gd[g], k_Nd, slot, count, k_later, later, cap, top_G[g], score)
-            mass_G[g] = _mix(score, top, top_G[g], mass_G[g], v_Nd, slot, count, v_later, later, out_Gd[g])
-            top_G[g] = top
-            later = np.int64(-1)  # the group's first head has fetched it
+            top_G[g], mass_G[g] = _weigh(score_Gj[g], count, cap, top_G[g], mass_G[g], out_Gd[g])
+        _mix(score_Gj, v_KNd[head], slot_j, count, k_KNd[its_head], later_j, later, out_Gd)
+        slot_j, later_j = later_j, slot_j
+        count = min(later, last + 1 - first)
     for g in range(group):
         share = np.float32(1.0) / mass_G[g] if mass_G[g] > 0 else np.float32(0.0)
         for i in range(width):
@@ -122,28 +113,27 @@ def attend_row(
 
 
 @kernel(strict=True)
-def _scores(
-    q_d: Array,
-    k_Nd: Array,
-    slot: Index,
-    count: Index,
-    later_Nd: Array,
-    later: Index,
-    cap: np.float32,
-    top: np.float32,
-    score: Array,
-) -> np.float32:
+def _slots(pages: Array, tail: Array, page_size: int, first: Any, last: Any, slot_j: Array) -> Any:
+    """Where the keys of the block from `first` on lie; how many they are."""
+    count, start = max(min(last + 1 - first, BLOCK), 0), last + 1 - len(tail)  # positions from `start` on: the tail's
+    page, begin, done = first // page_size, first % page_size, 0
+    while done < count:
+        slot, many = np.int64(pages[page]) * page_size + begin, min(page_size - begin, count - done)
+        for j in range(many):
+            slot_j[done + j] = slot + j
+        page, begin, done = page + 1, 0, done + many
+    for at in range(max(first, start), first + count):
+        slot_j[at - first] = tail[at - start]
+    return count
+
+
+@kernel(strict=True)
+def _scores(q_Gd: Array, k_Nd: Array, slot_j: Array, count: Index, v_Nd: Array, score_Gj: Array) -> None:
     for j in range(count):
-        if later >= 0:
-            for i in range(0, k_Nd.shape[1], LINE):
-                prefetch(later_Nd, later + j, i)
-        score[j] = _product(q_d, k_Nd[slot + j])
-    if cap > 0:
-        for j in range(count):
-            score[j] = cap * tanh(score[j] / cap)
-    for j in range(count):
-        top = max(top, score[j])
-    return top
+        for i in range(0, v_Nd.shape[1], per_line(v_Nd)):
+            prefetch(v_Nd, slot_j[j], i)
+        for g in range(len(q_Gd)):
+            score_Gj[g, j] = _product(q_Gd[g], k_Nd[slot_j[j]])
 
 
 @kernel()
@@ -155,44 +145,69 @@ def _product(q_d: Array, k_d: Array) -> np.float32:
 
 
 @kernel(strict=True)
-def _mix(
-    score: Array,
-    top: np.float32,
-    top_before: np.float32,
-    mass: np.float32,
-    v_Nd: Array,
-    slot: Index,
-    count: Index,
-    later_Nd: Array,
-    later: Index,
-    out_d: Array,
-) -> np.float32:
+def _weigh(
+    score_j: Array, count: Index, cap: np.float32, top_before: np.float32, mass: np.float32, out_d: Array
+) -> tuple[np.float32, np.float32]:
+    """Scores become weights under the new maximum, what was gathered before is lowered to it: the maximum, the mass."""
+    if cap > 0:
+        for j in range(count):
+            score_j[j] = cap * tanh(score_j[j] / cap)
+    top = _top(score_j, count, top_before)
     decay = exp(top_before - top)
     for j in range(count):
-        score[j] = exp(score[j] - top)
-    mass = mass * decay + _total(score, count)
+        score_j[j] = exp(score_j[j] - top)
     for i in range(len(out_d)):
         out_d[i] *= decay
-    if later >= 0:
-        for j in range(count):
-            for i in range(0, v_Nd.shape[1], LINE):
-                prefetch(later_Nd, later + j, i)
-    whole = count - count % 4
-    for j in range(0, whole, 4):  # four at a time: `out_d` is loaded and stored a quarter as often
-        w0, w1, w2, w3 = score[j], score[j + 1], score[j + 2], score[j + 3]
-        for i in range(len(out_d)):
-            near = fma(w0, widen(v_Nd[slot + j, i]), w1 * widen(v_Nd[slot + j + 1, i]))
-            far = fma(w2, widen(v_Nd[slot + j + 2, i]), w3 * widen(v_Nd[slot + j + 3, i]))
-            out_d[i] += near + far
+    return top, mass * decay + _total(score_j, count)
+
+
+@kernel(strict=True)
+def _top(score_j: Array, count: Index, top: Any) -> Any:
+    whole, a, b, c = count - count % 4, top, top, top
+    for j in range(0, whole, 4):  # four at a time: each would wait for the one before
+        top, a = greater(score_j[j], top), greater(score_j[j + 1], a)
+        b, c = greater(score_j[j + 2], b), greater(score_j[j + 3], c)
     for j in range(whole, count):
-        for i in range(len(out_d)):
-            out_d[i] = fma(score[j], widen(v_Nd[slot + j, i]), out_d[i])
-    return mass
+        top = greater(score_j[j], top)
+    return greater(greater(top, a), greater(b, c))
+
+
+@kernel(strict=True)
+def _mix(
+    weight_Gj: Array,
+    v_Nd: Array,
+    slot_j: Array,
+    count: Index,
+    later_Nd: Array,
+    later_j: Array,
+    later: Index,
+    out_Gd: Array,
+) -> None:
+    group, width = out_Gd.shape
+    whole = count - count % 4
+    for j in range(0, whole, 4):  # four at a time: `out` is loaded and stored a quarter as often
+        s0, s1, s2, s3 = slot_j[j], slot_j[j + 1], slot_j[j + 2], slot_j[j + 3]
+        if j < later:
+            for i in range(0, width, per_line(later_Nd)):
+                prefetch(later_Nd, later_j[j], i)
+                prefetch(later_Nd, later_j[j + 1], i)
+                prefetch(later_Nd, later_j[j + 2], i)
+                prefetch(later_Nd, later_j[j + 3], i)
+        for g in range(group):
+            w0, w1, w2, w3 = weight_Gj[g, j], weight_Gj[g, j + 1], weight_Gj[g, j + 2], weight_Gj[g, j + 3]
+            for i in range(width):
+                near = fma(w0, widen(v_Nd[s0, i]), w1 * widen(v_Nd[s1, i]))
+                far = fma(w2, widen(v_Nd[s2, i]), w3 * widen(v_Nd[s3, i]))
+                out_Gd[g, i] += near + far
+    for j in range(whole, count):
+        for g in range(group):
+            for i in range(width):
+                out_Gd[g, i] = fma(weight_Gj[g, j], widen(v_Nd[slot_j[j], i]), out_Gd[g, i])
 
 
 @kernel()
-def _total(score: Array, count: Index) -> np.float32:
+def _total(score_j: Array, count: Index) -> np.float32:
     total = np.float32(0.0)
     for j in range(count):
-        total += score[j]
+        total += score_j[j]
     return total
