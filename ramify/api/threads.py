@@ -59,18 +59,15 @@ class ChunkSteps:
     """Steps that read a full chunk of a prompt beside running streams, one after another; nothing stays behind."""
 
     def __init__(self, lm: LM, streams: int = STREAMS) -> None:
-        self._lm, self._streams, self._random = lm, streams, Random(0)
+        self._lm, self._count, self._random = lm, streams, Random(0)
         runner = lm.engine.target.runner
         self._most = min(runner.max_positions, runner.num_pages * runner.page_size // 2)
         self._driver = Driver(lm.engine)
-        self._prompt: Session | None = None
-        self._left = 0
+        self._streams, self._prompt = list[Session](), list[Session]()
+        self._tokens, self._steps = 0, 0  # of the prompt that are not read; until the streams end
 
     def __enter__(self) -> "ChunkSteps":
-        for seed in range(self._streams):
-            self._submit(self._tokens(8), seed, None)
-        for _ in range(4):
-            self._driver.step()
+        self._begin()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -79,25 +76,38 @@ class ChunkSteps:
 
     def take(self) -> float:
         """Seconds of the next one."""
-        if self._left < self._driver.chunk:
-            while self._prompt is not None and not self._prompt.over:
-                self._driver.step()
-            self._left = min(self._most - 1, LONGEST * self._driver.chunk)
-            self._prompt = self._submit(self._tokens(self._left), 0, 1)
+        if self._tokens < self._driver.chunk:
+            self._begin()
         begin = perf_counter()
-        self._driver.step()
-        self._left -= self._driver.chunk
-        if self._prompt is not None and self._prompt.error is not None:
-            raise self._prompt.error
+        self._step()
+        self._tokens -= self._driver.chunk
         return perf_counter() - begin
 
-    def _submit(self, tokens: list[int], seed: int, most: int | None) -> Session:
-        options: dict[str, Any] = {"n": 1, "ignore_eos": True, "watch": lambda event: None}
-        if most is not None:
-            options["max_tokens"] = most
-        [session] = self._lm.submit(self._driver, [tokens], "sample", seed=seed, **options)
-        return session
+    def _begin(self) -> None:
+        """Submit the next prompt, and new streams where those that run would not last until it is read."""
+        self._end(self._prompt)
+        self._tokens = min(self._most - 1, LONGEST * self._driver.chunk)
+        if self._steps <= self._tokens // self._driver.chunk + 1:
+            self._end(self._streams)
+            self._steps = self._most - 8
+            self._streams = [self._submit(8, seed, self._steps) for seed in range(self._count)]
+            for _ in range(4):
+                self._step()
+        self._prompt = [self._submit(self._tokens, 0, 1)]
 
-    def _tokens(self, count: int) -> list[int]:
-        """Tokens that nobody has read yet."""
-        return [self._random.randrange(2, self._lm.tokenizer.vocab_size) for _ in range(count)]
+    def _end(self, sessions: list[Session]) -> None:
+        while not all(session.over for session in sessions):
+            self._step()
+        for session in sessions:
+            if session.error is not None:
+                raise session.error
+
+    def _step(self) -> None:
+        self._driver.step()
+        self._steps -= 1
+
+    def _submit(self, tokens: int, seed: int, most: int) -> Session:
+        prompt = [self._random.randrange(2, self._lm.tokenizer.vocab_size) for _ in range(tokens)]  # nobody read it yet
+        options: dict[str, Any] = {"n": 1, "ignore_eos": True, "max_tokens": most, "watch": lambda event: None}
+        [session] = self._lm.submit(self._driver, [prompt], "sample", seed=seed, **options)
+        return session

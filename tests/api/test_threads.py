@@ -1,6 +1,7 @@
 """How many cores an engine computes on while somebody else answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 import ramify
 from ramify.api import LM, compute_on, threads
 from ramify.core.errors import BadInput
+from ramify.engine.runner import Chunk
 
 
 @pytest.fixture
@@ -34,11 +36,21 @@ def test_a_core_is_left_to_others_where_that_costs_little(
 
 
 def test_steps_read_whole_chunks_beside_streams_and_leave_nothing(lm: LM) -> None:
-    driver_steps = 2 * threads.LONGEST
+    """Longer than a stream lasts, each step has as many rows."""
+    runner, rows = lm.engine.target.runner, list[int]()
+    forward = runner.forward
+
+    def counted(chunks: Sequence[Chunk], *args: Any, **more: Any) -> Any:
+        rows.append(sum(len(chunk.tokens) for chunk in chunks))
+        return forward(chunks, *args, **more)
+
+    runner.forward = counted  # type: ignore[method-assign]
     with threads.ChunkSteps(lm, 3) as steps:
-        assert len(lm.engine.branches) == 3
-        assert all(steps.take() > 0 for _ in range(driver_steps))
-        assert len(lm.engine.branches) in (3, 4)
+        for _ in range(runner.max_positions):
+            rows.clear()
+            assert steps.take() > 0
+            assert rows[-1] == lm.engine.row_budget // 4 + 3
+        assert len(lm.engine.branches) == 4
     assert not lm.engine.branches
     assert compute_on(lm) in (torch.get_num_threads(), 1)
 
