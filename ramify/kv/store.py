@@ -86,8 +86,15 @@ class PagedStore:
         self.v[layer].index_copy_(1, slots_R, v_RKd.transpose(0, 1).to(self.dtype))
 
     def read(self, layer: int, slots: Slots) -> tuple[Tensor, Tensor]:
-        """Keys and values [K, S, d] of some slots: a view of a run, a copy of a list."""
-        return self.k[layer][:, slots], self.v[layer][:, slots]
+        """Keys and values [K, S, d] of some slots: a view of a run, a copy of a list (of any shape in place of S)."""
+        return _some(self.k[layer], slots), _some(self.v[layer], slots)
+
+
+def _some(x_KNd: Tensor, slots: Slots) -> Tensor:
+    if isinstance(slots, slice):
+        return x_KNd[:, slots]
+    some = x_KNd.index_select(1, slots.reshape(-1))  # x_KNd[:, slots] takes three times as long
+    return some.view(len(x_KNd), *slots.shape, -1)
 
 
 def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device, preallocate: bool) -> Tensor:
