@@ -1,4 +1,4 @@
-"""A step of a few rows: every layer in one kernel call.
+"""A step of a few rows: every layer in one kernel call, or in one between any two of its products.
 
 R rows, D width, h rotated pairs
 """
@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ramify.core.types import Skip
+from ramify.kv.store import PagedStore
 from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap
 from ramify.model.fast import FastAttend
 from ramify.model.fused import KINDS, as_numpy
-from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, layer
+from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, add, attended, layer, read
+from ramify.model.kernels.rows import gate
 from ramify.model.linear import Linear
 from ramify.model.plan import StepBatch
 
 Numbers = NDArray[np.generic]
 SMALL = 4 << 20  # bytes of a layer up to which several rows are faster here than by products laid out for them
 MOST = 16  # rows
+SEVERAL = 64  # rows from which on handing out norms and rotations to threads pays
 
 
 class FewRows:
@@ -33,21 +36,45 @@ class FewRows:
         empty = decoder.embedding.new_empty(0)
         layers = [each for each in decoder.layers if isinstance(each, Layer)]
         self.layers = [(layer_weights(each, empty), layer_numbers(decoder, each)) for each in layers]
+        self.products = [_products(each) for each in layers]
         largest = max(sum(p.numel() * p.element_size() for p in each.parameters()) for each in layers)
         self.most = MOST if largest <= SMALL else 1
 
     def __call__(
         self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip
     ) -> Tensor:
-        few = h_RD.shape[0] <= self.most and tap is None and not skip and self.decoder.steer is None
+        few = h_RD.shape[0] <= SEVERAL and tap is None and not skip and self.decoder.steer is None
         if not few or not isinstance(attend, FastAttend) or attend.parts:
             return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap, skip)
-        store, at = attend.store, _place(attend.batch)
         h_RD32 = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()
-        h, cos, sin = h_RD32.numpy(), cos_Rh.numpy(), sin_Rh.numpy()
-        for (weights, numbers), k_KNd, v_KNd in zip(self.layers, store.k_arrays, store.v_arrays, strict=True):
-            layer(h, weights, numbers, at, cos, sin, k_KNd, v_KNd)
+        way = self._whole if h_RD.shape[0] <= self.most else self._between
+        way(h_RD32.numpy(), cos_Rh.numpy(), sin_Rh.numpy(), attend.store, _place(attend.batch))
         return h_RD32.to(h_RD.dtype)
+
+    def _whole(self, h_RD: Numbers, cos_Rh: Numbers, sin_Rh: Numbers, store: PagedStore, at: Place) -> None:
+        """A layer in one call."""
+        for (weights, numbers), k_KNd, v_KNd in zip(self.layers, store.k_arrays, store.v_arrays, strict=True):
+            layer(h_RD, weights, numbers, at, cos_Rh, sin_Rh, k_KNd, v_KNd)
+
+    def _between(self, h_RD: Numbers, cos_Rh: Numbers, sin_Rh: Numbers, store: PagedStore, at: Place) -> None:
+        """Products by the layer's own back end, and one call for all that is between two of them."""
+        config = self.decoder.config
+        widths = config.hidden_size, config.num_heads * config.head_dim, config.intermediate_size
+        x_RD, mean_RX, inner_RF = (self.decoder.embedding.new_empty(len(h_RD), width) for width in widths)
+        x, mean, inner = as_numpy(x_RD), as_numpy(mean_RX), as_numpy(inner_RF)
+        stored = zip(store.k_arrays, store.v_arrays, strict=True)
+        for (w, n), (qkv, out, gate_up, down), (k_KNd, v_KNd) in zip(self.layers, self.products, stored, strict=True):
+            read(h_RD, w.attention_norm, n, x)
+            attended(as_numpy(qkv(x_RD)), w.q_norm, w.k_norm, n, at, cos_Rh, sin_Rh, k_KNd, v_KNd, mean)
+            add(h_RD, as_numpy(out(mean_RX)), w.attention_post, n)
+            read(h_RD, w.mlp_norm, n, x)
+            gate(as_numpy(gate_up(x_RD)), n.activation, inner)
+            add(h_RD, as_numpy(down(inner_RF)), w.mlp_post, n)
+
+
+def _products(of: Layer) -> tuple[Linear, Linear, Linear, Linear]:
+    assert isinstance(of.mlp, GatedMlp)
+    return of.attention.qkv, of.attention.out, of.mlp.gate_up, of.mlp.down
 
 
 def _place(batch: StepBatch) -> Place:

@@ -1,16 +1,19 @@
-"""A few rows through one layer in one call: the calls between products cost as much as reading a megabyte of weights.
+"""A few rows through one layer: in one call, or with calls for all that lies between its products.
+
+A call costs as much as reading a hundred kilobytes of weights, and an operation at a time takes a dozen of them.
 
     R rows, D width, X = (H + 2K) * d, F feed-forward width, H heads, K key-value heads, d head_dim, N slots
     h rotated pairs, P pages of all tables, S spans, T slots of all tails
 
-The rows stay in fp32 from end to end; weights, keys and values are in bf16 (uint16) or fp32. An empty array is a norm
-or a bias that the layer has not.
+The residual stream stays in fp32; weights, keys and values are in bf16 (uint16) or fp32, and so is what products read
+and give unless all is done in one call. An empty array is a norm or a bias that the layer has not.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from ramify.model.kernels.bits import narrow, widen
 from ramify.model.kernels.decode import decode_attention
 from ramify.model.kernels.jit import Array, kernel
 from ramify.model.kernels.product import few, vector
@@ -68,38 +71,45 @@ def layer(
     h_RD: Array, w: LayerWeights, n: LayerNumbers, at: Place, cos_Rh: Array, sin_Rh: Array, k_KNd: Array, v_KNd: Array
 ) -> None:
     """The residual stream after the layer, in place of the one before it; the rows' keys and values are stored."""
-    x_RD = _all_normed(h_RD, w.attention_norm, n)
-    mixed_RD = _attention(x_RD, w, n, at, cos_Rh, sin_Rh, k_KNd, v_KNd)
-    h_RD += _all_normed(mixed_RD, w.attention_post, n)
-    both_RX = np.empty((len(h_RD), len(w.gate_up)), np.float32)
-    _product(_all_normed(h_RD, w.mlp_norm, n), w.gate_up, w.gate_up_bias, both_RX)
-    inner_RF = np.empty((len(h_RD), len(w.gate_up) // 2), np.float32)
-    for r in range(len(h_RD)):
+    rows = len(h_RD)
+    x_RD, mixed_RD = np.empty(h_RD.shape, np.float32), np.empty(h_RD.shape, np.float32)
+    qkv_RX, out_RX = np.empty((rows, len(w.qkv)), np.float32), np.empty((rows, w.out.shape[1]), np.float32)
+    both_RX = np.empty((rows, len(w.gate_up)), np.float32)
+    inner_RF = np.empty((rows, len(w.gate_up) // 2), np.float32)
+    read(h_RD, w.attention_norm, n, x_RD)
+    _product(x_RD, w.qkv, w.qkv_bias, qkv_RX)
+    attended(qkv_RX, w.q_norm, w.k_norm, n, at, cos_Rh, sin_Rh, k_KNd, v_KNd, out_RX)
+    _product(out_RX, w.out, w.out_bias, mixed_RD)
+    add(h_RD, mixed_RD, w.attention_post, n)
+    read(h_RD, w.mlp_norm, n, x_RD)
+    _product(x_RD, w.gate_up, w.gate_up_bias, both_RX)
+    for r in range(rows):
         gate_row(both_RX[r], n.activation, inner_RF[r])
     _product(inner_RF, w.down, w.down_bias, mixed_RD)
-    h_RD += _all_normed(mixed_RD, w.mlp_post, n)
+    add(h_RD, mixed_RD, w.mlp_post, n)
 
 
 @kernel()
-def _attention(
-    x_RD: Array,
-    w: LayerWeights,
+def attended(
+    qkv_RX: Array,
+    q_norm: Array,
+    k_norm: Array,
     n: LayerNumbers,
     at: Place,
     cos_Rh: Array,
     sin_Rh: Array,
     k_KNd: Array,
     v_KNd: Array,
-) -> Array:
-    rows, (heads_kv, _, width) = len(x_RD), k_KNd.shape
-    qkv_RX = np.empty((rows, len(w.qkv)), np.float32)
-    _product(x_RD, w.qkv, w.qkv_bias, qkv_RX)
+    out_RX: Array,
+) -> None:
+    """What lies between the products of attention: norms of heads, rotation, storing keys and values, the mean."""
+    rows, (heads_kv, _, width) = len(qkv_RX), k_KNd.shape
     q_width, kv_width = n.heads * width, heads_kv * width
     q_RHd, k_Kd = np.empty((rows, n.heads, width), np.float32), np.empty((heads_kv, width), np.float32)
     for r in range(rows):
         q, k = qkv_RX[r, :q_width], qkv_RX[r, q_width : q_width + kv_width]
-        norm_heads(q, w.q_norm, n)
-        norm_heads(k, w.k_norm, n)
+        norm_heads(q, q_norm, n)
+        norm_heads(k, k_norm, n)
         rotate_row(q, 0, cos_Rh[r], sin_Rh[r], q_RHd[r])
         rotate_row(k, 0, cos_Rh[r], sin_Rh[r], k_Kd)
         store_row(k_Kd.reshape(-1), 0, at.slots_R[r], k_KNd)
@@ -110,9 +120,36 @@ def _attention(
         q_RHd, k_KNd, v_KNd, at.rows_R, at.span_R, at.position_R, at.first_S, at.offset_S, at.pages_P,
         at.tail_R, at.tails_T, at.page_size, n.scale, n.cap, n.window, out_RHd, lse_RH,
     )  # fmt: skip
-    mixed_RD = np.empty((rows, len(w.out)), np.float32)
-    _product(out_RHd.reshape(rows, -1), w.out, w.out_bias, mixed_RD)
-    return mixed_RD
+    for r in range(rows):
+        _copy(out_RHd[r].reshape(-1), out_RX[r])
+
+
+@kernel()
+def add(h_RD: Array, mixed_RD: Array, post_D: Array, n: LayerNumbers) -> None:
+    """What a block gave joins the residual stream, normed if the layer norms it."""
+    normed_D = np.empty(h_RD.shape[1], np.float32)
+    for r in range(len(h_RD)):
+        if len(post_D) > 0:
+            norm_row(mixed_RD[r], post_D, n.offset, n.eps, normed_D)
+        else:
+            _copy(mixed_RD[r], normed_D)
+        h_RD[r] += normed_D
+
+
+@kernel()
+def read(h_RD: Array, norm_D: Array, n: LayerNumbers, x_RD: Array) -> None:
+    """What a block reads of the residual stream: the stream, normed if the layer norms it."""
+    for r in range(len(h_RD)):
+        if len(norm_D) > 0:
+            norm_row(h_RD[r], norm_D, n.offset, n.eps, x_RD[r])
+        else:
+            _copy(h_RD[r], x_RD[r])
+
+
+@kernel()
+def _copy(from_D: Array, to_D: Array) -> None:
+    for i in range(len(to_D)):
+        to_D[i] = narrow(widen(from_D[i]), to_D[i])
 
 
 @kernel()
@@ -121,16 +158,6 @@ def _product(x_RI: Array, weight_OI: Array, bias_O: Array, out_RO: Array) -> Non
         vector(x_RI[0], weight_OI, bias_O, out_RO[0])
     else:
         few(x_RI, weight_OI, bias_O, out_RO)
-
-
-@kernel()
-def _all_normed(x_RD: Array, weight_D: Array, n: LayerNumbers) -> Array:
-    if len(weight_D) == 0:
-        return x_RD
-    out_RD = np.empty(x_RD.shape, np.float32)
-    for r in range(len(x_RD)):
-        norm_row(x_RD[r], weight_D, n.offset, n.eps, out_RD[r])
-    return out_RD
 
 
 @kernel()
