@@ -20,8 +20,8 @@ from ramify.model.plan import StepBatch
 
 Numbers = NDArray[np.generic]
 SMALL = 4 << 20  # bytes of a layer up to which several rows are faster here than by products laid out for them
-MOST = 16  # rows
-SEVERAL = 64  # rows from which on handing out norms and rotations to threads pays
+MOST = 16  # rows of a layer in one call
+SEVERAL = 64  # rows of either way; beyond, handing out norms and rotations to threads pays
 
 
 class FewRows:
