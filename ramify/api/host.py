@@ -23,7 +23,7 @@ from ramify.core.events import Event
 
 LOOKED = 0.25  # seconds between two counts of the pages while the engine is busy
 TRIMMED = 20.0  # seconds after which free memory is given back again: what one rush took, the next finds elsewhere
-PRIMITIVES = "128"  # compiled products that oneDNN keeps, 1024 if not said: that grew by 68 MiB for one model
+PRIMITIVES = "384"  # compiled products that oneDNN keeps, half a MiB each: two models' for all sizes of a step
 NICE = 5  # the engine takes what it can get; who answers needs little, but at once
 
 

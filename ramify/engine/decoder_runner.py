@@ -13,7 +13,7 @@ from ramify.core.types import WHOLE, Skip
 from ramify.engine.runner import Chunk, Costs
 from ramify.kv.pages import Copy
 from ramify.kv.store import PagedStore
-from ramify.model.backends import Exact, prepare
+from ramify.model.backends import Exact, compile_products, prepare
 from ramify.model.checkpoint import Checkpoint, ValueHead
 from ramify.model.config import DecoderConfig
 from ramify.model.decoder import Tap
@@ -86,6 +86,12 @@ class DecoderRunner:
         return self.decoder(  # type: ignore[no-any-return]
             batch.tokens_R, batch.positions_R, attend, self.tap, skip, mixtures
         )
+
+    @torch.inference_mode()
+    def warm_up(self, rows: int, seconds: float) -> None:
+        """Compile what steps of up to so many rows need, for at most so long: none of them waits for it later."""
+        if self.mode == "fast" and self.store.has_kernels:
+            compile_products(self.decoder, rows, seconds)
 
     @torch.inference_mode()
     def logits(self, hidden_RD: Tensor) -> Tensor:

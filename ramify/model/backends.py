@@ -12,13 +12,15 @@ Measured on one core, the products of a model of 110M in bf16, ms: one row 6.9 (
 (28), 128 rows 61 (66). The price is a second copy of the weights.
 """
 
+from time import perf_counter
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ramify.core.errors import Incompatible
 from ramify.model.decoder import TORCH, Attention, Decoder, GatedMlp, Norm
-from ramify.model.few_rows import MOST, FewRows
+from ramify.model.few_rows import FewRows
 from ramify.model.fused import FusedRowwise, as_numpy, has_kernels
 from ramify.model.kernels.product import product, vector
 from ramify.model.linear import Linear, LinearBackend, Product
@@ -70,12 +72,29 @@ class Fast:
 def spare_rows(rows: int) -> int:
     """Rows of nothing to put behind these.
 
-    oneDNN compiles a product for each number of rows that it meets: milliseconds, and a MiB for each layer's products.
-    Traffic meets all numbers, so all but the smallest are rounded up to one of a few.
+    oneDNN compiles a product for each number of rows that it meets: milliseconds, and half a MiB for each shape of a
+    weight. Traffic meets all numbers, so they are rounded up to one of a few.
     """
-    if rows <= MOST:
-        return 0
-    return -rows % (8 if rows <= 128 else 16 if rows <= 256 else 32)
+    step = 1 if rows <= 2 else 2 if rows <= 8 else 4 if rows <= 16 else 8 if rows <= 64 else 16
+    if rows > 256:
+        step = 1 << ((rows - 1).bit_length() - 3)  # an eighth of the next power of two
+    return -rows % step
+
+
+def compile_products(decoder: Decoder, most: int, seconds: float) -> int:
+    """Let a decoder that is prepared as `fast` meet all numbers of rows up to `most`, small ones first, for so long.
+
+    Returns: how many numbers it has met. Large models need not meet them all: their steps take longer than compiling.
+    """
+    products = {(*m.weight.shape, m.bias is None): m for m in decoder.modules() if isinstance(m, Linear)}
+    sizes = sorted({rows + spare_rows(rows) for rows in range(1, most + 1)})
+    until = perf_counter() + seconds
+    for met, rows in enumerate(sizes):
+        if perf_counter() > until:
+            return met
+        for linear in products.values():
+            linear(linear.weight.new_zeros(rows, linear.weight.shape[1]))
+    return len(sizes)
 
 
 class Exact:

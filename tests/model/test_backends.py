@@ -8,9 +8,10 @@ import torch
 
 from ramify.core.errors import Incompatible
 from ramify.kv.store import PagedStore
-from ramify.model.backends import Fast, Plain, prepare, spare_rows
+from ramify.model.backends import Fast, Plain, compile_products, prepare, spare_rows
 from ramify.model.config import AttentionSpec, DecoderConfig
 from ramify.model.decoder import Decoder
+from ramify.model.linear import Linear
 from ramify.model.paged import attend_over
 from ramify.model.plan import step_batch
 
@@ -48,7 +49,20 @@ def prepared(name, mode, dtype=torch.float32):
 def test_row_counts_are_rounded_up_to_a_few_that_waste_little():
     sizes = {rows: rows + spare_rows(rows) for rows in range(1, 513)}
     assert all(rows <= size <= 1.5 * rows for rows, size in sizes.items())
-    assert len(set(sizes.values())) < 60 and all(spare_rows(size) == 0 for size in sizes.values())
+    assert len(set(sizes.values())) < 30 and all(spare_rows(size) == 0 for size in sizes.values())
+
+
+@torch.inference_mode()
+def test_products_meet_every_number_of_rows_once_or_as_many_as_there_is_time_for():
+    decoder, met = prepared("llama", "fast"), []
+    for linear in (m for m in decoder.modules() if isinstance(m, Linear)):
+        original = linear._product
+        linear._product = lambda x_RI, original=original: met.append(tuple(x_RI.shape)) or original(x_RI)
+    sizes = {rows + spare_rows(rows) for rows in range(1, 101)}
+    assert compile_products(decoder, 100, 60.0) == len(sizes)
+    widths = [48, 48, 48, 72, 48]  # inputs of qkv, out, gate and up, down, head: layers are alike
+    assert sorted(met) == sorted((rows, width) for rows in sizes for width in widths)
+    assert compile_products(decoder, 100, -1.0) == 0
 
 
 @torch.inference_mode()
