@@ -22,7 +22,7 @@ from ramify.api.sources import BUILTIN, BUILTIN_MODELS, BUILTIN_REWARDS
 from ramify.api.speculate import Speculate
 from ramify.api.steer import steering_from
 from ramify.api.texts import SCORED_TEXTS
-from ramify.api.threads import compute_on
+from ramify.api.threads import compute_on, warm_up
 from ramify.core.protocols import Method
 from ramify.core.registry import lookup, names
 from ramify.model.steering import Steering
@@ -65,6 +65,7 @@ __all__ = [
     "verify",
     "verify_search",
     "verify_speculation",
+    "warm_up",
 ]
 
 

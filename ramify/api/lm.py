@@ -269,12 +269,6 @@ class LM:
         for model in self.engine.models:
             model.book.tree.evict(model.book.pool.num_pages)
 
-    def warm_up(self, seconds: float = 2.0) -> None:
-        """Compile what steps of any size need, for at most so long a model: otherwise the first of each size waits."""
-        for model in self.engine.models:
-            if isinstance(model.runner, DecoderRunner):
-                model.runner.warm_up(self.engine.row_budget, seconds)
-
     def check(self) -> None:
         """Audit the books (see `Engine.check`)."""
         self.engine.check()

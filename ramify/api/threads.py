@@ -13,6 +13,7 @@ import torch
 
 from ramify.api.lm import LM
 from ramify.core.strict import whole
+from ramify.engine.decoder_runner import DecoderRunner
 from ramify.engine.driver import Driver
 from ramify.engine.session import Session
 
@@ -38,9 +39,33 @@ def compute_on(lm: LM, threads: int | None = None) -> int:
     return threads
 
 
+def warm_up(lm: LM, seconds: float = 2.0) -> None:
+    """Compile what steps of all sizes need, on this thread, so that they do not wait for it.
+
+    Args:
+        seconds: for each model; sizes that it does not come to are compiled when they are met.
+    """
+    if _reads_in_pieces(lm):
+        with ChunkSteps(lm) as steps:
+            steps.take()
+    for model in lm.engine.models:
+        if isinstance(model.runner, DecoderRunner):
+            model.runner.warm_up(lm.engine.row_budget, seconds)
+
+
+def _reads_in_pieces(lm: LM) -> bool:
+    return _room(lm) > Driver(lm.engine).chunk
+
+
+def _room(lm: LM) -> int:
+    """Tokens that a prompt can have beside streams."""
+    runner = lm.engine.target.runner
+    return min(runner.max_positions, runner.num_pages * runner.page_size // 2)
+
+
 def _tried(lm: LM) -> int:
     most = torch.get_num_threads()
-    if most == 1 or lm.device != "cpu":
+    if most == 1 or lm.device != "cpu" or not _reads_in_pieces(lm):
         return most
     taken: dict[int, list[float]] = {most: [], most - 1: []}
     with ChunkSteps(lm) as steps:
@@ -56,12 +81,14 @@ def _tried(lm: LM) -> int:
 
 
 class ChunkSteps:
-    """Steps that read a full chunk of a prompt beside running streams, one after another; nothing stays behind."""
+    """Steps that read a full chunk of a prompt beside running streams, one after another; nothing stays behind.
+
+    There must be room for prompts that are longer than a chunk.
+    """
 
     def __init__(self, lm: LM, streams: int = STREAMS) -> None:
         self._lm, self._count, self._random = lm, streams, Random(0)
-        runner = lm.engine.target.runner
-        self._most = min(runner.max_positions, runner.num_pages * runner.page_size // 2)
+        self._most = _room(lm)
         self._driver = Driver(lm.engine)
         self._streams, self._prompt = list[Session](), list[Session]()
         self._tokens, self._steps = 0, 0  # of the prompt that are not read; until the streams end
@@ -89,7 +116,9 @@ class ChunkSteps:
         self._tokens = min(self._most - 1, LONGEST * self._driver.chunk)
         if self._steps <= self._tokens // self._driver.chunk + 1:
             self._end(self._streams)
-            self._steps = self._most - 8
+            runner = self._lm.engine.target.runner
+            room = runner.num_pages * runner.page_size // 2 // self._count  # in the other half of the pages
+            self._steps = max(1, min(runner.max_positions, room) - 8)
             self._streams = [self._submit(8, seed, self._steps) for seed in range(self._count)]
             for _ in range(4):
                 self._step()

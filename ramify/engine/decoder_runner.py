@@ -89,7 +89,7 @@ class DecoderRunner:
 
     @torch.inference_mode()
     def warm_up(self, rows: int, seconds: float) -> None:
-        """Compile what steps of up to so many rows need, for at most so long: none of them waits for it later."""
+        """Compile products for steps of up to so many rows, few rows first, until so many seconds are over."""
         if self.mode == "fast" and self.store.has_kernels:
             compile_products(self.decoder, rows, seconds)
 

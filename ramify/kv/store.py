@@ -94,7 +94,7 @@ def _some(x_KNd: Tensor, slots: Slots) -> Tensor:
     if isinstance(slots, slice):
         return x_KNd[:, slots]
     some = x_KNd.index_select(1, slots.reshape(-1))  # x_KNd[:, slots] takes three times as long
-    return some.view(len(x_KNd), *slots.shape, -1)
+    return some.view(len(x_KNd), *slots.shape, x_KNd.shape[-1])
 
 
 def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device, preallocate: bool) -> Tensor:

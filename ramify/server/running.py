@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from ramify.api import LM, ServiceProcess, Serving, Speculate, Tokenizer, compute_on, load
+from ramify.api import LM, ServiceProcess, Serving, Speculate, Tokenizer, compute_on, load, warm_up
 from ramify.api.sources import folder_of
 from ramify.core.errors import BadInput, Closing, RamifyError, UnknownName
 from ramify.core.strict import finite, whole
@@ -118,7 +118,7 @@ def _warmed_up(lm: LM, settings: Settings, threads: int | None) -> Settings:
     usual = _usual_reward(lm, settings)
     lm.search([lm.tokenizer.begin_id or 0], "best-of-n", n=2, reward=usual, max_tokens=3, ignore_eos=True)
     threads = compute_on(lm, threads)
-    lm.warm_up()
+    warm_up(lm)
     lm.forget_prefixes()
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again would hold up every stream for a tenth of a second

@@ -9,7 +9,7 @@ import torch
 from ramify.core.errors import Incompatible
 from ramify.kv.store import PagedStore
 from ramify.model.backends import Fast, Plain, compile_products, prepare, spare_rows
-from ramify.model.config import AttentionSpec, DecoderConfig
+from ramify.model.config import AttentionSpec, DecoderConfig, Rope
 from ramify.model.decoder import Decoder
 from ramify.model.linear import Linear
 from ramify.model.paged import attend_over
@@ -27,6 +27,7 @@ SHAPES = {
         LLAMA, norm_place="sandwich", norm_offset=1.0, activation="gelu_tanh", logit_softcap=20.0,
         tie_embeddings=True, attention=(AttentionSpec(0.3, 10.0, 9), AttentionSpec(0.3, 10.0)),
     ),
+    "phi": replace(LLAMA, rope=Rope(fraction=0.5), qkv_bias=True, out_bias=True, mlp_bias=True),
     "mixtral": replace(LLAMA, num_experts=4, experts_per_token=2),
 }  # fmt: skip
 LENGTHS = (30, 5, 17, 40)

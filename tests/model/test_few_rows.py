@@ -40,7 +40,7 @@ def test_a_way_gives_what_single_operations_give(name, way, monkeypatch):
         torch.testing.assert_close(got[key], want[key], atol=2e-5, rtol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["olmo2", "gemma2"])
+@pytest.mark.parametrize("name", ["olmo2", "gemma2", "phi"])
 def test_in_bf16_calls_between_products_lose_no_more_than_single_operations(name, monkeypatch):
     truth, errors = answers(name, "usual", torch.float32, monkeypatch)[0], {}
     for way in ("usual", "between"):

@@ -141,6 +141,40 @@ def test_attention_has_the_same_bits_wherever_arrays_lie(keys):
     assert len(found) == 1
 
 
+def judged(q_Hd, k_KNd, v_KNd, slots, scale, cap, carried):
+    """What one row gets in fp64: the mean over `slots`, together with (mean, log mass) that it carries."""
+    group, lists = len(q_Hd) // len(k_KNd), []
+    for head, q_d in enumerate(q_Hd.astype(np.float64)):
+        score = k_KNd[head // group, slots].astype(np.float64) @ q_d * scale
+        score = np.append(cap * np.tanh(score / cap) if cap else score, carried[1])
+        weight = np.exp(score - score.max())
+        values = np.vstack([v_KNd[head // group, slots], carried[0][head]])
+        lists.append((weight @ values / weight.sum(), score.max() + np.log(weight.sum())))
+    return (np.array(part) for part in zip(*lists, strict=True))
+
+
+@pytest.mark.parametrize("page", [1, 3, 16, 40])
+@pytest.mark.parametrize(("first", "keys"), [(0, 1), (0, 32), (0, 131), (5, 64), (33, 70), (90, 90)])
+@pytest.mark.parametrize(("window", "cap", "group"), [(0, 0.0, 1), (33, 0.0, 3), (0, 5.0, 2)])
+def test_attention_goes_on_from_what_a_row_carries(page, first, keys, window, cap, group):
+    """Over pages that lie anywhere; a row of which no key is left keeps what it had."""
+    draw = np.random.default_rng(page + keys)
+    count = -(-keys // page)
+    q, out = draw.standard_normal((2, 1, 2 * group, 20)).astype(np.float32)
+    k, v = draw.standard_normal((2, 2, (count + 3) * page, 20)).astype(np.float32)
+    pages, none = draw.permutation(count + 3)[:count], np.empty(0, np.int64)
+    at = np.arange(max(first, keys - window if window else 0), keys)
+    slots = pages[at // page] * page + at % page
+    want, mass = judged(q[0], k, v, slots, 0.3, cap, (out[0], 0.7))
+    zero, lse = np.zeros(1, np.int64), np.full((1, 2 * group), 0.7, np.float32)
+    decode_attention(
+        q, k, v, zero, zero, zero + keys - 1, zero + first, zero, pages, none, none, page,
+        np.float32(0.3), np.float32(cap), window, out, lse,
+    )  # fmt: skip
+    np.testing.assert_allclose(out[0], want, atol=2e-6)
+    np.testing.assert_allclose(lse[0], mass, atol=2e-6)
+
+
 def test_soft_cap():
     x = torch.randn(3, 77) * 100
     close(FUSED.soft_cap(x.clone(), 30.0), 30 * torch.tanh(x.double() / 30))

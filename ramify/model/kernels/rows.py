@@ -93,7 +93,9 @@ def rotate_row(x: Array, begin: int, cos_h: Array, sin_h: Array, out_Hd: Array) 
             front_h[i] = narrow(widen(a_h[i]) * cos_h[i] - widen(b_h[i]) * sin_h[i], front_h[i])
         for i in range(half):
             back_h[i] = narrow(widen(b_h[i]) * cos_h[i] + widen(a_h[i]) * sin_h[i], back_h[i])
-        out_Hd[head, 2 * half :] = x[at + 2 * half : at + width]
+        rest, as_it_is = x[at + 2 * half : at + width], out_Hd[head, 2 * half :]
+        for i in range(len(rest)):
+            as_it_is[i] = narrow(widen(rest[i]), as_it_is[i])
 
 
 @kernel(strict=True)
