@@ -1,4 +1,4 @@
-"""A step of a few rows: every layer in one kernel call, or in one between any two of its products.
+"""A step of a few rows: every layer in one kernel call, or in a call or two between its products.
 
 R rows, D width, h rotated pairs
 """
@@ -57,7 +57,7 @@ class FewRows:
             layer(h_RD, weights, numbers, at, cos_Rh, sin_Rh, k_KNd, v_KNd)
 
     def _between(self, h_RD: Numbers, cos_Rh: Numbers, sin_Rh: Numbers, store: PagedStore, at: Place) -> None:
-        """Products by the layer's own back end, and one call for all that is between two of them."""
+        """Products by the layer's own back end, and a call or two for all that is between them."""
         config = self.decoder.config
         widths = config.hidden_size, config.num_heads * config.head_dim, config.intermediate_size
         x_RD, mean_RX, inner_RF = (self.decoder.embedding.new_empty(len(h_RD), width) for width in widths)
