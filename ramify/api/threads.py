@@ -1,4 +1,4 @@
-"""How many cores an engine computes on while somebody else answers for it.
+"""How many cores an engine computes on while somebody else answers for it, tried or given, and warming up on them.
 
 All threads of a step wait for the slowest. So whoever takes a core for a moment (HTTP, JSON, a client on the same
 machine) stops all of them, and a model whose steps are short is served faster if one core is left to others. A model
@@ -45,30 +45,20 @@ def warm_up(lm: LM, seconds: float = 2.0) -> None:
     Args:
         seconds: for each model; sizes that it does not come to are compiled when they are met.
     """
-    if _reads_in_pieces(lm):
-        with ChunkSteps(lm) as steps:
+    if (steps := ChunkSteps(lm)).fit:
+        with steps:
             steps.take()
     for model in lm.engine.models:
         if isinstance(model.runner, DecoderRunner):
             model.runner.warm_up(lm.engine.row_budget, seconds)
 
 
-def _reads_in_pieces(lm: LM) -> bool:
-    return _room(lm) > Driver(lm.engine).chunk
-
-
-def _room(lm: LM) -> int:
-    """Tokens that a prompt can have beside streams."""
-    runner = lm.engine.target.runner
-    return min(runner.max_positions, runner.num_pages * runner.page_size // 2)
-
-
 def _tried(lm: LM) -> int:
     most = torch.get_num_threads()
-    if most == 1 or lm.device != "cpu" or not _reads_in_pieces(lm):
+    if most == 1 or lm.device != "cpu" or not (steps := ChunkSteps(lm)).fit:
         return most
     taken: dict[int, list[float]] = {most: [], most - 1: []}
-    with ChunkSteps(lm) as steps:
+    with steps:
         for _ in range(ROUNDS):
             for threads, seconds in taken.items():
                 torch.set_num_threads(threads)
@@ -83,15 +73,22 @@ def _tried(lm: LM) -> int:
 class ChunkSteps:
     """Steps that read a full chunk of a prompt beside running streams, one after another; nothing stays behind.
 
-    There must be room for prompts that are longer than a chunk.
+    Half of the pages are the prompt's, half the streams'. They must be `fit`: some prompts are read in pieces.
     """
 
     def __init__(self, lm: LM, streams: int = STREAMS) -> None:
         self._lm, self._count, self._random = lm, streams, Random(0)
-        self._most = _room(lm)
-        self._driver = Driver(lm.engine)
+        runner, self._driver = lm.engine.target.runner, Driver(lm.engine)
+        half = runner.num_pages * runner.page_size // 2
+        self._prompt_room = min(runner.max_positions, half)
+        self._stream_room = min(runner.max_positions, half // streams)
         self._streams, self._prompt = list[Session](), list[Session]()
         self._tokens, self._steps = 0, 0  # of the prompt that are not read; until the streams end
+
+    @property
+    def fit(self) -> bool:
+        """Whether there is room for prompts that are longer than a chunk."""
+        return self._prompt_room > self._driver.chunk
 
     def __enter__(self) -> "ChunkSteps":
         self._begin()
@@ -113,12 +110,10 @@ class ChunkSteps:
     def _begin(self) -> None:
         """Submit the next prompt, and new streams where those that run would not last until it is read."""
         self._end(self._prompt)
-        self._tokens = min(self._most - 1, LONGEST * self._driver.chunk)
+        self._tokens = min(self._prompt_room - 1, LONGEST * self._driver.chunk)
         if self._steps <= self._tokens // self._driver.chunk + 1:
             self._end(self._streams)
-            runner = self._lm.engine.target.runner
-            room = runner.num_pages * runner.page_size // 2 // self._count  # in the other half of the pages
-            self._steps = max(1, min(runner.max_positions, room) - 8)
+            self._steps = max(1, self._stream_room - 8)
             self._streams = [self._submit(8, seed, self._steps) for seed in range(self._count)]
             for _ in range(4):
                 self._step()

@@ -12,7 +12,7 @@ from ramify.core.types import Skip
 from ramify.kv.store import PagedStore
 from ramify.model.decoder import Attend, Decoder, GatedMlp, Layer, Norm, Tap
 from ramify.model.fast import FastAttend
-from ramify.model.fused import KINDS, as_numpy
+from ramify.model.fused import KINDS, MANY, as_numpy
 from ramify.model.kernels.layer import LayerNumbers, LayerWeights, Place, add, attended, layer, read
 from ramify.model.kernels.rows import gate
 from ramify.model.linear import Linear
@@ -20,8 +20,7 @@ from ramify.model.plan import StepBatch
 
 Numbers = NDArray[np.generic]
 SMALL = 4 << 20  # bytes of a layer up to which several rows are faster here than by products laid out for them
-MOST = 16  # rows of a layer in one call
-SEVERAL = 64  # rows of either way; beyond, handing out norms and rotations to threads pays
+MOST = 16  # rows of a layer in one call; with calls between products MANY, as many as stay on one thread
 
 
 class FewRows:
@@ -43,7 +42,7 @@ class FewRows:
     def __call__(
         self, h_RD: Tensor, cos_Rh: Tensor, sin_Rh: Tensor, attend: Attend, tap: Tap | None, skip: Skip
     ) -> Tensor:
-        few = h_RD.shape[0] <= SEVERAL and tap is None and not skip and self.decoder.steer is None
+        few = h_RD.shape[0] <= MANY and tap is None and not skip and self.decoder.steer is None
         if not few or not isinstance(attend, FastAttend) or attend.parts:
             return self.usual(h_RD, cos_Rh, sin_Rh, attend, tap, skip)
         h_RD32 = h_RD.float() if h_RD.dtype != torch.float32 else h_RD.clone()

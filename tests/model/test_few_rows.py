@@ -20,7 +20,7 @@ def noted(taken, name, way, *args):
 def answers(name, way, dtype, monkeypatch):
     """Logits of texts read row by row, and which ways their steps took."""
     most, several = WAYS[way]
-    monkeypatch.setattr(few_rows, "SEVERAL", several)
+    monkeypatch.setattr(few_rows, "MANY", several)
     decoder, taken = prepared(name, "fast", dtype), set()
     through = decoder.through
     assert isinstance(through, FewRows)

@@ -1,6 +1,6 @@
 """A few rows through one layer: in one call, or with calls for all that lies between its products.
 
-A call costs as much as reading a hundred kilobytes of weights, and an operation at a time takes a dozen of them.
+An operation at a time would be a dozen calls and more, which small layers feel.
 
     R rows, D width, X = (H + 2K) * d, F feed-forward width, H heads, K key-value heads, d head_dim, N slots
     h rotated pairs, P pages of all tables, S spans, T slots of all tails
